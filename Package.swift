@@ -35,8 +35,115 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .target(name: "CSkein", cSettings: cSettings),
-        .target(name: "Bytes", dependencies: ["CSkein"], swiftSettings: pure),
-        .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: common),
+        .target(
+            name: "Bytes", dependencies: ["CSkein"],
+            swiftSettings: pure),
+        .target(
+            name: "RESP", dependencies: ["Bytes"],
+            swiftSettings: pure),
+        .target(
+            name: "Cluster", dependencies: ["Bytes"],
+            swiftSettings: pure),
+        .target(
+            name: "Configuration", dependencies: ["Bytes"],
+            swiftSettings: pure),
+        .target(
+            name: "Raft", dependencies: ["Bytes", deque],
+            swiftSettings: pure),
+        .target(
+            name: "Store", dependencies: ["Cluster", "Bytes", deque],
+            swiftSettings: pure),
+        .target(
+            name: "Commands", dependencies: ["RESP", "Store", "Cluster", "Bytes"],
+            swiftSettings: pure),
+        .target(
+            name: "WAL", dependencies: ["Raft", "Bytes"],
+            swiftSettings: pure),
+        .target(
+            name: "PeerProtocol", dependencies: ["Raft", "Cluster", "RESP", "Bytes"],
+            swiftSettings: pure),
+        .target(
+            name: "Engine",
+            dependencies: [
+                "PeerProtocol", "Commands", "Configuration", "WAL", "Raft", "Store", "Cluster",
+                "RESP", "Bytes", deque,
+            ],
+            swiftSettings: pure),
+        .target(
+            name: "UV", dependencies: ["CLibuv", "Bytes"],
+            swiftSettings: common),
+        .target(
+            name: "Server",
+            dependencies: [
+                "Engine", "Configuration", "UV", "WAL", "Raft", "CSkein", "Bytes", logging,
+            ],
+            swiftSettings: common),
+        .target(
+            name: "Simulator",
+            dependencies: [
+                "Engine", "Configuration", "WAL", "Raft", "Store", "Cluster", "RESP", "Bytes",
+                deque,
+            ],
+            swiftSettings: pure),
+        .executableTarget(
+            name: "skein-server", dependencies: ["Server"], swiftSettings: common),
+        .executableTarget(
+            name: "skein-sim", dependencies: ["Simulator", arguments], swiftSettings: common),
+        .testTarget(
+            name: "BytesTests", dependencies: ["Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "RESPTests", dependencies: ["RESP", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "ClusterTests", dependencies: ["Cluster", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "RaftTests", dependencies: ["Raft", "Bytes", deque],
+            exclude: ["Scripts"],
+            swiftSettings: common),
+        .testTarget(
+            name: "StoreTests", dependencies: ["Store", "Cluster", "Bytes", deque],
+            swiftSettings: common),
+        .testTarget(
+            name: "CommandsTests", dependencies: ["Commands", "RESP", "Store", "Cluster", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "WALTests", dependencies: ["WAL", "Raft", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "PeerProtocolTests",
+            dependencies: ["PeerProtocol", "Raft", "Cluster", "RESP", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: [
+                "Engine", "PeerProtocol", "Commands", "Configuration", "WAL", "Raft", "Store",
+                "Cluster", "RESP", "Bytes", deque,
+            ],
+            swiftSettings: common),
+        .testTarget(
+            name: "UVTests", dependencies: ["UV", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: ["Server", "Engine", "Configuration", "UV", "WAL", "Raft", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: [
+                "Simulator", "Engine", "Configuration", "WAL", "Raft", "Store", "Cluster", "RESP",
+                "Bytes", deque,
+            ],
+            swiftSettings: common),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulator", "Engine", "Raft", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "ProcessTests", dependencies: ["Bytes"], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,3 @@
+@main struct SkeinServer {
+    static func main() {}
+}

@@ -1,0 +1,3 @@
+@main struct SkeinSim {
+    static func main() {}
+}
