@@ -63,7 +63,8 @@ struct FrameInterposer {
         var length = 0
         for i in 0..<4 { length |= Int(partial[position + i]) << (8 * i) }
         invariant(
-            length <= Self.frameBytesMax, "a peer sent a frame of \(length) bytes, beyond its limit")
+            length <= Self.frameBytesMax, "a peer sent a frame of \(length) bytes, beyond its limit"
+        )
         guard partial.count - position >= 4 + length else { return nil }
         return partial[position..<position + 4 + length]
     }

@@ -155,7 +155,8 @@ struct VirtualNetwork {
     }
 
     /// Sends bytes from the side opposite to `end` towards `end`.
-    mutating func send(_ bytes: [UInt8], over number: Int, towards end: ConnectionEnd, now: Moment) {
+    mutating func send(_ bytes: [UInt8], over number: Int, towards end: ConnectionEnd, now: Moment)
+    {
         guard var connection = connections[number], !connection.isBroken else { return }
         connections[number] = nil
         if connection.isPeerLink, !options.frames.isNone {

@@ -57,7 +57,8 @@ public final class ChurnWorkload: Workload {
         case 30: return ["SET", "{churn}\(random.below(4))", number(&random), "KEEPTTL"]
         case 31: return ["PTTL", key("h", &random)]
         case 32: return ["RANDOMKEY"]
-        default: return random.happens(0.3) ? ["DBSIZE"] : ["OBJECT", "ENCODING", key("z", &random)]
+        default:
+            return random.happens(0.3) ? ["DBSIZE"] : ["OBJECT", "ENCODING", key("z", &random)]
         }
     }
 

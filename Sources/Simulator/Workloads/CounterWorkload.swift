@@ -79,7 +79,8 @@ public final class CounterWorkload: Workload {
         guard let last = history.last, last.call == .get, let value = last.result else { return }
         if value < acknowledged {
             verdict.violations.append(
-                Violation("durability", "\(key(object)) is \(value), acknowledged were \(acknowledged)"))
+                Violation(
+                    "durability", "\(key(object)) is \(value), acknowledged were \(acknowledged)"))
         }
         if value > possible {
             verdict.violations.append(

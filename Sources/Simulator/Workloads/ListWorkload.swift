@@ -79,7 +79,8 @@ public final class ListWorkload: Workload {
             guard case .elements(let elements) = item.entry.result else { continue }
             if Set(elements).count != elements.count {
                 verdict.violations.append(
-                    Violation("exactly once", "\(key(item.object)) holds a doubled element: \(elements)"))
+                    Violation(
+                        "exactly once", "\(key(item.object)) holds a doubled element: \(elements)"))
             }
             lastRead[item.object] = elements
         }

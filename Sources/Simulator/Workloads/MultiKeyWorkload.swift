@@ -11,7 +11,9 @@ public final class MultiKeyWorkload: Workload {
 
     public init(keys: Int) { objects = RotatingObjects(active: keys, usesMax: 150) }
 
-    private func keys(_ object: Int) -> [String] { ["{m\(object)}a", "{m\(object)}b", "{m\(object)}c"] }
+    private func keys(_ object: Int) -> [String] {
+        ["{m\(object)}a", "{m\(object)}b", "{m\(object)}c"]
+    }
 
     public func step(session: Int, now: Moment, random: inout SeededGenerator) -> Call {
         let object = objects.pick(&random)
