@@ -25,7 +25,8 @@ public struct SwarmOptions: Sendable {
     public var logCacheBytes = 64 << 20
     public var segmentBytes = 1 << 20
 
-    /// Boot clocks run fast or slow by at most this; half the drift that leases allow for.
+    /// Boot clocks run fast or slow by at most this. Two clocks may differ in rate by drift / promise
+    /// (a tenth) before leases are unsafe, so each may be off by less than half of that.
     public var clockRatePPM = 0
     /// Wall clocks differ by up to this many milliseconds.
     public var wallOffset = 0
@@ -52,7 +53,7 @@ public struct SwarmOptions: Sendable {
         requestTimeout = random.pick([.seconds(1), .seconds(3), .seconds(5)])
         logCacheBytes = random.pick([16 << 10, 256 << 10, 64 << 20])
         segmentBytes = random.pick([64 << 10, 256 << 10, 1 << 20])
-        clockRatePPM = random.pick([0, 200, 2000])
+        clockRatePPM = random.pick([0, 200, 5000, 40_000])
         wallOffset = random.pick([0, 500, 60_000])
         if random.happens(0.2) { turn = .microseconds(5) ... .milliseconds(20) }
         safety = .seconds(Int64(random.integer(8...25)))

@@ -42,10 +42,11 @@ public struct NodeClock: Sendable {
         let missing = instant.nanoseconds - boot(at: now)
         guard missing > 0 else { return now }
         guard missing < 1_000_000_000_000_000 else { return .never }
-        var wait = missing - missing / 1_000_000 * ratePPM
-        // The division above is off by the square of the rate; walk to the exact edge.
-        let step = max(1, missing / 1_000_000)
-        while boot(at: now + Interval(nanoseconds: wait)) < instant.nanoseconds { wait += step }
+        // missing * 10^6 / (10^6 + rate), split so that the product stays within 64 bits.
+        let rate = 1_000_000 + ratePPM
+        var wait = missing / rate * 1_000_000 + missing % rate * 1_000_000 / rate
+        // Integer division may fall short by a few nanoseconds.
+        while boot(at: now + Interval(nanoseconds: wait)) < instant.nanoseconds { wait += 1 }
         return now + Interval(nanoseconds: max(wait, 1))
     }
 
