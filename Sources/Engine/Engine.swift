@@ -203,6 +203,55 @@ public struct Engine: ~Copyable {
         settle(now: now)
     }
 
+    /// What only the host knows, for INFO.
+    public mutating func update(_ facts: HostFacts, now: ClockReading) {
+        node.host = facts
+        node.rates.update(node.statistics, now: now.boot)
+    }
+
+    // MARK: Inspection, for tests and tools
+
+    /// A replica as it stands.
+    public struct ReplicaStatus: Equatable, Sendable {
+        public var group: GroupID
+        public var role: RaftRole
+        public var term: Term
+        public var leader: NodeID?
+        public var commit: LogIndex
+        public var applied: LogIndex
+        public var lastIndex: LogIndex
+    }
+
+    /// All replicas of this node, the system group first.
+    public var replicas: [ReplicaStatus] {
+        (0..<node.replicas.count).map { group in
+            ReplicaStatus(
+                group: node.replicas[group].group, role: node.replicas[group].core.role,
+                term: node.replicas[group].core.term, leader: node.replicas[group].core.leader,
+                commit: node.replicas[group].core.commit, applied: node.replicas[group].applied,
+                lastIndex: node.replicas[group].core.lastIndex)
+        }
+    }
+
+    /// The digest of a group's whole state at its `applied` index.
+    public func stateHash(_ group: GroupID) -> UInt64? {
+        guard group.raw < node.replicas.count else { return nil }
+        return node.replicas[Int(group.raw)].stateHash()
+    }
+
+    /// Why this node takes part in nothing, if it does not.
+    public var muteReason: String? { node.muteReason }
+
+    /// Walks all structures and stops the process where one is broken.
+    public func checkInvariants() {
+        for group in 0..<node.replicas.count {
+            node.replicas[group].core.checkInvariants()
+            invariant(
+                node.replicas[group].applied <= node.replicas[group].core.commit,
+                "applied beyond the commit")
+        }
+    }
+
     // MARK: Time
 
     /// `nextDeadline` has passed.

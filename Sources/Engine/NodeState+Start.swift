@@ -51,6 +51,7 @@ extension NodeState {
         }
         self.configuration = configuration
         self.liveness = liveness
+        startedAt = now.boot
         random = SeededGenerator(seed: seed)
         members = configuration.members.enumerated().map {
             Member(

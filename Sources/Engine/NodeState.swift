@@ -53,6 +53,9 @@ struct NodeState: ~Copyable {
     /// Sessions whose large command has got its place in the order.
     var uploadsFinished: [SessionID] = []
     var statistics = Statistics()
+    var rates = Rates()
+    var host = HostFacts()
+    let startedAt: Instant
     var lines: [LogLine] = []
     var decoder = ArgumentDecoder()
     var scratch = ByteBuffer()

@@ -185,9 +185,9 @@ extension NodeState {
         var decoder = ArgumentDecoder()
         _ = try decoder.decode(command.arguments)
         let request = decoder.request(over: command.arguments)
-        guard let spec = CommandTable.lookup(request[0]), spec.handler != nil,
-            spec.accepts(argumentCount: request.count)
-        else { throw .invalid("command") }
+        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+            throw .invalid("command")
+        }
     }
 
     private mutating func receiveReads(
@@ -233,7 +233,9 @@ extension NodeState {
             if !command.flags.contains(.abandoned) {
                 _ = try decoder.decode(command.arguments)
                 let request = decoder.request(over: command.arguments)
-                guard let spec = CommandTable.lookup(request[0]) else { throw .invalid("command") }
+                guard case .found(let spec) = CommandTable.resolve(request) else {
+                    throw .invalid("command")
+                }
                 let outcome = replicas[group].read(
                     request, spec, database: Int(command.database),
                     version: command.flags.contains(.resp3) ? .three : .two, clock: now.wall,

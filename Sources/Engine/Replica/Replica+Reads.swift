@@ -16,16 +16,14 @@ extension Replica {
         _ request: Request, _ spec: CommandSpec, database: Int, version: RESPVersion,
         clock: Int64, into output: inout ByteBuffer
     ) -> Outcome {
-        guard let handler = spec.handler else { invariantFailed("a read without a handler") }
         context.mode = .read
         context.database = database
         context.reply.version = version
         context.clock = clock
-        context.pastDue = false
         usedLease = true
         swap(&context.reply.bytes, &output)
         defer { swap(&context.reply.bytes, &output) }
-        return handler(&context, request)
+        return spec.run(&context, request)
     }
 
     /// Answers the waiting reads whose round is confirmed and whose index is applied, in order.
@@ -42,7 +40,6 @@ extension Replica {
                 context.database = item.database
                 context.reply.version = item.flags.contains(.resp3) ? .three : .two
                 context.clock = clock
-                context.pastDue = false
                 context.random = SeededGenerator(seed: random.next())
                 guard execute(backlog.firstArguments, decoder: &decoder, context: &context) else {
                     context.reply.bytes.truncate(to: start)
@@ -67,10 +64,10 @@ extension Replica {
             return true
         }
         let request = decoder.request(over: arguments)
-        guard let spec = CommandTable.lookup(request[0]), let handler = spec.handler else {
+        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
             context.reply.error("ERR unreadable command")
             return true
         }
-        return handler(&context, request) == .done
+        return spec.run(&context, request) == .done
     }
 }

@@ -245,13 +245,11 @@ struct Replica: ~Copyable {
     }
 
     private func run(_ request: Request, context: inout CommandContext) -> ReplyStatusCode {
-        guard let spec = CommandTable.lookup(request[0]), let handler = spec.handler,
-            spec.accepts(argumentCount: request.count)
-        else {
+        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
             invariantFailed("a command in the log that is not in the table")
         }
         if let slots, slots.count < HashSlot.count, !owns(request, spec, slots) { return .moved }
-        let outcome = handler(&context, request)
+        let outcome = spec.run(&context, request)
         invariant(outcome == .done, "a command in the log did not finish")
         return .complete
     }
@@ -259,8 +257,8 @@ struct Replica: ~Copyable {
     private func owns(_ request: Request, _ spec: CommandSpec, _ slots: SlotRange) -> Bool {
         guard spec.scope == .keyed else { return true }
         var owned = true
-        spec.forEachKey(of: request) { key in
-            if !slots.contains(HashSlot.of(key: key)) { owned = false }
+        _ = spec.keys.forEachKey(of: request) { position in
+            if !slots.contains(HashSlot.of(key: request[position])) { owned = false }
         }
         return owned
     }

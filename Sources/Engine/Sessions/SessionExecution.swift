@@ -97,16 +97,16 @@ extension NodeState {
     ) -> Step {
         let request = session.parser.request(
             over: input.readable.extracting(session.cursor..<input.count))
-        guard let spec = CommandTable.lookup(request[0]) else {
-            return answerInPlace(&session) { CommandTable.writeUnknownCommand(request, to: &$0) }
-        }
-        guard spec.accepts(argumentCount: request.count) else {
-            return answerInPlace(&session) { spec.writeWrongArity(to: &$0) }
+        let resolution = CommandTable.resolve(request)
+        guard case .found(let spec) = resolution else {
+            return answerInPlace(&session) {
+                CommandTable.writeError(resolution, request, to: &$0)
+            }
         }
         session.lastActive = now.boot
         switch spec.scope {
         case .connection:
-            if spec.id == CommandTable.ping.id { return ping(&session, request) }
+            if spec.id == Self.pingID { return ping(&session, request) }
             guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
             return .node
         case .everyGroup:
@@ -129,7 +129,7 @@ extension NodeState {
                 $0.error("CROSSSLOT Keys in request don't hash to the same slot")
             }
         }
-        return spec.flags.contains(.write)
+        return spec.isWrite
             ? queueWrite(&session, request, spec, group: group, now: now)
             : read(&session, request, spec, group: group, now: now, mayRead: mayRead)
     }
@@ -171,13 +171,15 @@ extension NodeState {
         if dataGroups == 1 { return 1 }
         var owner: Int?
         var isOne = true
-        spec.forEachKey(of: request) { key in
-            let group = self.group(of: HashSlot.of(key: key))
+        _ = spec.keys.forEachKey(of: request) { position in
+            let group = self.group(of: HashSlot.of(key: request[position]))
             if owner == nil { owner = group }
             if owner != group { isOne = false }
         }
         return isOne ? owner ?? 1 : nil
     }
+
+    private static let pingID = CommandTable.all.first { $0.name.description == "ping" }?.id
 
     // MARK: Reads
 
@@ -290,12 +292,25 @@ extension NodeState {
             database: session.database, now: now.boot)
     }
 
+    /// The session's parsed request, copied out.
+    func copyRequest(_ session: borrowing Session) -> (request: NodeRequest, spec: CommandSpec) {
+        let request = session.parser.request(over: session.input.readable)
+        guard case .found(let spec) = CommandTable.resolve(request) else {
+            invariantFailed("a node command that is not in the table")
+        }
+        return (NodeRequest(request), spec)
+    }
+
     /// The queue to the group is full, or there is no group yet: the session waits for room, without its command.
-    mutating func blocked(_ session: inout Session, now: ClockReading) -> Step {
+    private mutating func blocked(_ session: inout Session, now: ClockReading) -> Step {
+        block(&session, now: now)
+        return .wait
+    }
+
+    mutating func block(_ session: inout Session, now: ClockReading) {
         if session.blockedSince == nil {
             session.blockedSince = now.boot
             blockedSessions.append(session.id)
         }
-        return .wait
     }
 }
