@@ -1,0 +1,22 @@
+/// The sizes that formats and peers depend on.
+public enum Limits {
+    /// A record (header and payload) is at most this long, so that an append frame of at most
+    /// 64 KiB always fits one. Larger commands travel as fragments; a longer record is refused by
+    /// the decoder and is a programmer error on the proposing side.
+    public static let recordBytesMax = 60 * 1024
+
+    /// The longest payload of one entry.
+    public static let payloadBytesMax = recordBytesMax - EntryRecord.headerBytes
+
+    /// Appends in flight to one follower, in messages. The byte window (`inflightBytesMax`) is the
+    /// limit that counts; this one only bounds the memory that remembers them. At the edge the
+    /// leader waits for acknowledgements.
+    public static let inflightMessagesMax = 256
+
+    /// Members of one group. Quorum arithmetic runs on small arrays without a heap.
+    public static let membersMax = 15
+
+    /// Records are asked back from the log on disk in pieces of at most this many bytes, for one
+    /// follower at a time, so that a lagging follower does not fill the memory it was evicted from.
+    public static let fetchBytesMax = 4 * recordBytesMax
+}

@@ -1,0 +1,75 @@
+public import Bytes
+
+/// What a group needs to know about itself and its pace.
+public struct RaftConfiguration: Sendable {
+    /// This node.
+    public var id: NodeID
+    public var group: GroupID
+    /// All members, this node among them; sorted by the core.
+    public var members: [NodeID]
+    /// How long a leader's node may be silent before its followers look for another; equal to the
+    /// promise of `PairLiveness`, on all members (S4 d).
+    public var electionTimeout: Interval = .milliseconds(300)
+    /// How long a message may stay unanswered on an open link before it is taken for lost.
+    public var retransmitTimeout: Interval = .milliseconds(300)
+    /// How often a follower of a quiet leader asks whether it still leads.
+    public var probeInterval: Interval = .seconds(3)
+    /// Whether reads may rely on the leader lease; without it each turn's reads cost a round.
+    public var readLease = true
+    /// Bytes of records on their way to one follower; then the leader waits for it.
+    public var inflightBytesMax = 4 << 20
+    /// Bytes of records in one append, unless a single one is larger. At most
+    /// `Limits.recordBytesMax`.
+    public var appendBytesMax = Limits.recordBytesMax
+    /// Bytes of records that wait for their commit; then proposals are refused as overloaded.
+    public var uncommittedBytesMax = 64 << 20
+    /// Bytes of one chunk of the log in memory; what eviction frees at a time.
+    public var logChunkBytes = 256 << 10
+
+    public init(id: NodeID, group: GroupID, members: [NodeID]) {
+        self.id = id
+        self.group = group
+        self.members = members
+    }
+}
+
+/// A term and the index of its first entry.
+public struct TermStart: Equatable, Sendable {
+    public var index: LogIndex
+    public var term: Term
+
+    public init(index: LogIndex, term: Term) {
+        self.index = index
+        self.term = term
+    }
+}
+
+/// One group as its log on disk remembers it. All of it must be durable: recovery syncs what it
+/// has read before it hands it over.
+public struct RestoredGroup: ~Copyable, Sendable {
+    public var term: Term = 0
+    public var vote: NodeID?
+    /// First entry on disk; 1 while logs are not compacted.
+    public var firstIndex: LogIndex = 1
+    /// Term of the entry before `firstIndex`.
+    public var precedingTerm: Term = 0
+    /// Last entry on disk; `firstIndex - 1` when there is none.
+    public var lastIndex: LogIndex = 0
+    /// Where each term begins, ascending, from `firstIndex` on.
+    public var termStarts: [TermStart] = []
+    /// Records of the newest entries, contiguous up to `lastIndex`: as many as the cache holds,
+    /// possibly none.
+    public var tail = ByteBuffer()
+    /// Whether the node's whole data directory was empty. Otherwise the replica neither votes nor
+    /// campaigns for one promise after the start: it may have promised before it stopped.
+    public var directoryWasEmpty = false
+
+    public init() {}
+
+    /// A group on a node that never ran before.
+    public static func fresh() -> RestoredGroup {
+        var group = RestoredGroup()
+        group.directoryWasEmpty = true
+        return group
+    }
+}

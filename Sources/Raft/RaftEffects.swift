@@ -1,0 +1,145 @@
+/// One durable operation. All operations of a group form one ordered stream (Raft anchors,
+/// decision 2): a recovered log is always a prefix of that stream.
+public enum RaftIO: Equatable, Sendable {
+    /// Term and vote, together.
+    case hardState(term: Term, vote: NodeID?)
+    /// Forget all entries from this index on.
+    case truncate(from: LogIndex)
+    /// Write these entries; their records are in `RaftCore.log` until the turn's effects are taken.
+    case append(ClosedRange<LogIndex>)
+}
+
+/// An operation with its place in the group's stream.
+public struct TicketedIO: Equatable, Sendable {
+    public let ticket: IOTicket
+    public let io: RaftIO
+
+    public init(ticket: IOTicket, io: RaftIO) {
+        self.ticket = ticket
+        self.io = io
+    }
+}
+
+/// A message to a peer. When `entries` is set, `RaftCore.copyRecords(of:into:)` gives the records
+/// that follow it in the frame; call it in the same turn, before anything else happens to the core.
+public struct RaftOutbound: Equatable, Sendable {
+    public let to: NodeID
+    public let message: RaftMessage
+    public let entries: ClosedRange<LogIndex>?
+    /// Whether the records are those of a `LogFetch` instead of the log in memory.
+    let staged: Bool
+
+    init(
+        to: NodeID, message: RaftMessage, entries: ClosedRange<LogIndex>? = nil,
+        staged: Bool = false
+    ) {
+        self.to = to
+        self.message = message
+        self.entries = entries
+        self.staged = staged
+    }
+}
+
+/// A wish to read entries back that are no longer in memory. The host reads them from the log on
+/// disk and answers with `RaftCore.fetched`.
+public struct LogFetch: Equatable, Sendable {
+    public enum Purpose: Equatable, Sendable {
+        /// For a follower that lags behind what is in memory.
+        case follower(NodeID)
+        /// For the applier of this replica.
+        case apply
+    }
+
+    /// Rises with each fetch of the group; never reused.
+    public let id: UInt64
+    public let purpose: Purpose
+    /// The first entry wanted.
+    public let from: LogIndex
+    /// The last entry of use; fewer may be returned, but at least one.
+    public let upTo: LogIndex
+    /// Bytes of records of use.
+    public let maxBytes: Int
+}
+
+/// What became of a proposal.
+public enum Proposal: Equatable, Sendable {
+    /// It is in the leader's log at this index, in the leader's current term.
+    case appended(LogIndex)
+    /// Certainly not executed: this replica does not lead.
+    case notLeader
+    /// Certainly not executed: leadership is being handed over. Hold it and try again when the
+    /// leader changed or the transfer was given up.
+    case transferring
+    /// Certainly not executed: too many bytes wait for their commit already.
+    case overloaded
+}
+
+/// What a replica is at the moment.
+public enum RaftRole: Equatable, Sendable {
+    case follower
+    case preCandidate
+    case candidate
+    case leader
+}
+
+/// What made this replica campaign last; for INFO and the log.
+public enum ElectionReason: String, Sendable {
+    case none
+    /// No leader was known since the start.
+    case start
+    /// The leader's node has been silent for longer than the election timeout.
+    case leaderSilent = "leader-silent"
+    /// The leader's process restarted.
+    case leaderRestarted = "leader-restarted"
+    /// The leader said that it stepped down.
+    case leaderSteppedDown = "leader-stepped-down"
+    /// Asked, the leader said that it does not lead.
+    case leaderDenied = "leader-denied"
+    /// The leader handed over to this replica.
+    case transfer
+    /// An earlier election of this replica found no majority.
+    case retry
+    /// This replica led before, and stepped down.
+    case steppedDown = "stepped-down"
+}
+
+/// What the calls of a turn want done. Reused: `removeAll` keeps the memory.
+///
+/// Order of use: `io` into the log batch, in order; then `messages`. Nothing in `messages` waits for
+/// this turn's `io`: what must wait is kept back by the core until `RaftCore.durable`.
+public struct RaftEffects: Sendable {
+    public var io: [TicketedIO] = []
+    public var messages: [RaftOutbound] = []
+    public var fetches: [LogFetch] = []
+    /// The role or the term is another one than before: reads and proposals of the old leadership
+    /// are void. Treat this before anything else of the turn.
+    public var roleChanged = false
+    /// The known leader is another one than before (also when it became unknown).
+    public var leaderChanged = false
+    /// `RaftCore.commit` moved.
+    public var commitAdvanced = false
+    /// A read round was confirmed.
+    public var readRoundConfirmed = false
+    /// A transfer ended without success; proposals are welcome again.
+    public var transferFailed = false
+
+    public init() {}
+
+    /// Whether there is nothing to do.
+    public var isEmpty: Bool {
+        io.isEmpty && messages.isEmpty && fetches.isEmpty && !roleChanged && !leaderChanged
+            && !commitAdvanced && !readRoundConfirmed && !transferFailed
+    }
+
+    /// Forgets everything, keeps the memory.
+    public mutating func removeAll() {
+        io.removeAll(keepingCapacity: true)
+        messages.removeAll(keepingCapacity: true)
+        fetches.removeAll(keepingCapacity: true)
+        roleChanged = false
+        leaderChanged = false
+        commitAdvanced = false
+        readRoundConfirmed = false
+        transferFailed = false
+    }
+}
