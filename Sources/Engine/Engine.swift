@@ -16,9 +16,9 @@ public import WAL
 /// `outbox` and writes what sessions and links have to say.
 public struct Engine: ~Copyable {
     var node: NodeState
-    var sessions = SessionTable()
+    var sessions: SessionTable
     /// Filled by `endTurn`.
-    public var outbox = Outbox()
+    public var outbox: Outbox
     /// When `tick` is to be called at the latest.
     public private(set) var nextDeadline = Instant.distantFuture
     /// The host should not wait for events before the next turn.
@@ -33,9 +33,12 @@ public struct Engine: ~Copyable {
         configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
         now: ClockReading, liveness: PairLiveness
     ) throws(StartError) {
-        node = try NodeState(
-            configuration: configuration, recovered: recovered, seed: seed, now: now,
+        let beginning = try NodeBeginning(configuration, recovered.nodeRecords)
+        node = NodeState(
+            beginning, configuration: configuration, recovered: recovered, seed: seed, now: now,
             liveness: liveness)
+        sessions = SessionTable()
+        outbox = Outbox()
         nextDeadline = now.boot
     }
 

@@ -14,7 +14,8 @@ enum CommandReplies {
             guard request.count > 2 else { return CommandTable.writeAll(to: &reply) }
             reply.array(request.count - 2)
             for at in 2..<request.count {
-                CommandTable.writeInfo(request.arguments[at].span, to: &reply)
+                let name = request.arguments[at]
+                CommandTable.writeInfo(name.span, to: &reply)
             }
         case "command|docs":
             // Documentation is not kept; clients fall back on COMMAND INFO.
