@@ -9,12 +9,17 @@ public import RESP
 /// routing, arity, COMMAND and its errors come from the row.
 public enum CommandTable {
     /// Every command and subcommand; containers come right before their subcommands.
-    public static let all: [CommandSpec] = build(families.flatMap { $0 })
+    public static let all: [CommandSpec] = build(families.flatMap { $0.filter(isReady) })
 
     private static let families: [[CommandSpec]] = [
         Strings.commands, Keys.commands, Expiry.commands, WholeKeyspace.commands,
         Lists.commands, Hashes.commands, Sets.commands, SortedSets.commands, Connection.commands,
     ]
+
+    /// Rows of a family without code yet are no commands.
+    private static func isReady(_ row: CommandSpec) -> Bool {
+        row.handler != nil || row.scope == .connection || CommandName.equals(row.name, "object")
+    }
 
     /// Number of commands, subcommands not counted.
     public static let count = all.count { !isSubcommand($0) }
@@ -50,7 +55,8 @@ public enum CommandTable {
     /// The subcommand of this name; `container|subcommand` is not meant here.
     public static func lookup(_ name: Span<UInt8>, in container: CommandSpec) -> CommandSpec? {
         for place in container.subcommands
-        where CommandName.equals(all[place].name, name, from: container.name.utf8CodeUnitCount + 1) {
+        where CommandName.equals(all[place].name, name, from: container.name.utf8CodeUnitCount + 1)
+        {
             return all[place]
         }
         return nil
@@ -131,6 +137,10 @@ enum CommandName {
             return false
         }
         return true
+    }
+
+    static func equals(_ literal: StaticString, _ other: StaticString) -> Bool {
+        equals(literal, bytes(other))
     }
 
     static func hasBar(_ name: StaticString) -> Bool {

@@ -26,7 +26,7 @@ struct ScanOptions {
                 }
                 count = Int(number)
             } else if hasValue, request.matches(position, "match") {
-                let isEverything = GlobPattern.isEverything(request[position + 1])
+                let isEverything = Glob.matchesAll(request[position + 1])
                 pattern = isEverything ? nil : position + 1
             } else if takesType, hasValue, request.matches(position, "type") {
                 type = position + 1
@@ -70,7 +70,7 @@ struct ScanOptions {
 extension CommandContext {
     /// Whether a key's name matches the pattern in an argument.
     func matches(_ handle: KeyHandle, _ request: borrowing Request, pattern: Int) -> Bool {
-        if GlobPattern.isEverything(request[pattern]) { return true }
-        return GlobPattern(request[pattern]).matches(keyspace.key(of: handle))
+        let glob = request[pattern]
+        return Glob.matchesAll(glob) || Glob.matches(glob, keyspace.key(of: handle))
     }
 }

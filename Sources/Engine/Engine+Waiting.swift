@@ -1,3 +1,4 @@
+internal import Configuration
 internal import Bytes
 internal import PeerProtocol
 internal import RESP
@@ -110,6 +111,15 @@ extension Engine {
         }
     }
 
+    /// Queues a read that the engine routes itself to one group: SCAN.
+    mutating func beginSingle(
+        _ index: Int, group: Int, request: [[UInt8]], now: ClockReading
+    ) {
+        sessions[index].wait = .reads(group)
+        sessions[index].inFlight = 1
+        enqueue(index, group, request, isWrite: false, now: now)
+    }
+
     /// Answers a command whose parts are all there, or begins its second step.
     mutating func finishGather(_ index: Int, now: ClockReading) {
         guard let gather = sessions[index].gather, gather.remaining == 0 else { return }
@@ -132,8 +142,6 @@ extension Engine {
             sessions.markFlushing(index)
             return
         }
-        sessions[index].wait = .reads(group + 1)
-        sessions[index].inFlight = 1
-        enqueue(index, group + 1, [Array("RANDOMKEY".utf8)], isWrite: false, now: now)
+        beginSingle(index, group: group + 1, request: [Array("RANDOMKEY".utf8)], now: now)
     }
 }

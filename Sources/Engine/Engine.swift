@@ -46,7 +46,7 @@ public struct Engine: ~Copyable {
     public mutating func open(
         address: String, local: String, descriptor: Int32, now: ClockReading
     ) -> SessionID? {
-        guard sessions.count < node.configuration.maxClients else {
+        guard sessions.count < node.configuration.maxclients else {
             node.statistics.connectionsRejected += 1
             return nil
         }
@@ -132,7 +132,7 @@ public struct Engine: ~Copyable {
         let before = sessions[index].queuedInHost
         sessions[index].queuedInHost = bytes
         if bytes < before { sessions.markReady(index) }
-        let limit = node.configuration.clientOutputBufferLimit
+        let limit = node.configuration.clientOutputBufferLimit.normal.hardBytes
         if limit > 0, bytes + sessions[index].output.count > limit {
             node.log(
                 .warning,

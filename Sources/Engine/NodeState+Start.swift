@@ -4,7 +4,7 @@ internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
-internal import WAL
+public import WAL
 
 /// What a directory says about its node.
 struct NodeHistory {

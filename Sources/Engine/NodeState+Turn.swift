@@ -1,3 +1,6 @@
+internal import Configuration
+internal import Commands
+internal import Store
 internal import Bytes
 internal import PeerProtocol
 internal import RESP
@@ -16,11 +19,7 @@ extension NodeState {
             considerBootstrap(now: now)
         }
         for (group, ticket) in tickets.takeDurable(upTo: batch) {
-            replicas[group].core.durable(
-                upTo: ticket, now: now.boot, liveness: liveness,
-                effects: &replicas[group].effects)
-            replicas[group].timeline.durable(
-                upTo: replicas[group].core.durableIndex, now: now.boot)
+            replicas[group].durable(upTo: ticket, now: now.boot, liveness: liveness)
         }
         if let bootstrapBatch, batch >= bootstrapBatch { beginSystemGroup(now: now) }
     }
@@ -41,7 +40,7 @@ extension NodeState {
             case .more:
                 let read = fetches.entries[at].disk.read
                 return LogReadRequest(id: id, position: read.position, count: read.count)
-            case .done:
+            case .finished:
                 finishFetch(fetches.entries.remove(at: at), succeeded: true, now: now)
             }
         } catch {
@@ -66,14 +65,15 @@ extension NodeState {
                 fail("committed entries of \(replicas[group].group) are damaged: \(error)")
             }
         case .follower:
-            if succeeded {
-                replicas[group].core.fetched(
-                    entry.fetch, records: entry.records.bytes.readable, now: now.boot,
-                    liveness: liveness, effects: &replicas[group].effects)
-            } else {
-                replicas[group].core.fetchFailed(
-                    entry.fetch, now: now.boot, liveness: liveness,
-                    effects: &replicas[group].effects)
+            guard succeeded else {
+                replicas[group].core.fetchFailed(entry.fetch, now: now.boot)
+                return
+            }
+            do throws(DecodeError) {
+                try replicas[group].core.fetched(
+                    entry.fetch, records: entry.records.bytes.readable, now: now.boot)
+            } catch {
+                fail("entries of \(replicas[group].group) in the log are damaged: \(error)")
             }
         }
     }
@@ -82,8 +82,7 @@ extension NodeState {
 
     mutating func tick(now: ClockReading) {
         for group in 0..<replicas.count where replicas[group].core.nextDeadline <= now.boot {
-            replicas[group].core.tick(
-                now: now.boot, liveness: liveness, effects: &replicas[group].effects)
+            replicas[group].tick(now: now.boot, liveness: liveness)
         }
     }
 
@@ -120,8 +119,7 @@ extension NodeState {
         shutdownDeadline = now.boot + .seconds(1)
         log(.notice, "shutdown")
         for group in 0..<replicas.count where replicas[group].core.role == .leader {
-            replicas[group].core.transferLeadership(
-                to: nil, now: now.boot, liveness: liveness, effects: &replicas[group].effects)
+            replicas[group].handOver(now: now.boot, liveness: liveness)
         }
     }
 
@@ -145,13 +143,10 @@ extension NodeState {
         replicas[group].effects.commitAdvanced = false
         let before = replicas[group].applied
         if let missing = replicas[group].applyCommitted() {
-            replicas[group].isFetching = true
-            replicas[group].core.fetchForApply(
-                from: missing, effects: &replicas[group].effects)
+            replicas[group].fetchCommitted(from: missing)
         }
         if replicas[group].applied > before {
             replicas[group].timeline.applied(upTo: replicas[group].applied, now: now.boot)
-            replicas[group].core.applied(upTo: replicas[group].applied)
         }
         if let failure = replicas[group].failure { fail(failure) }
         serveBacklog(group, now: now)
@@ -289,8 +284,7 @@ extension NodeState {
                 replicas[group].proposalsQueuedAt = nil
             }
             replicas[group].refusesProposals = false
-            replicas[group].core.endTurn(
-                now: now.boot, liveness: liveness, effects: &replicas[group].effects)
+            replicas[group].endTurn(now: now.boot, liveness: liveness)
             collect(group, now: now)
         }
         if isShuttingDown, membership == .bound || membership == .bootstrapping {

@@ -32,26 +32,4 @@ struct DecimalText {
         }
         return count
     }
-
-    /// The integer that `text` spells exactly as `DecimalText` would; nil otherwise. The rules are
-    /// those of Redis's string2ll, so that a stored integer reads back as the same bytes.
-    static func parse(_ text: Span<UInt8>) -> Int64? {
-        guard !text.isEmpty, text.count <= 20 else { return nil }
-        let isNegative = text[0] == UInt8(ascii: "-")
-        var index = isNegative ? 1 : 0
-        guard index < text.count else { return nil }
-        if text[index] == UInt8(ascii: "0") { return text.count == 1 ? 0 : nil }
-        var value: Int64 = 0
-        while index < text.count {
-            let digit = Int64(text[index]) - 0x30
-            guard digit >= 0, digit <= 9 else { return nil }
-            let (product, one) = value.multipliedReportingOverflow(by: 10)
-            // Downwards for negative numbers: -2^63 has no positive counterpart.
-            let (sum, other) = product.addingReportingOverflow(isNegative ? -digit : digit)
-            if one || other { return nil }
-            value = sum
-            index += 1
-        }
-        return value
-    }
 }

@@ -113,8 +113,9 @@ struct ExpiryIndex: ~Copyable {
             let firstChild = index * Self.arity + 1
             guard firstChild < count else { break }
             var best = firstChild
-            for child in firstChild + 1..<max(
-                firstChild + 1, min(firstChild + Self.arity, count))
+            for child in firstChild
+                + 1..<max(
+                    firstChild + 1, min(firstChild + Self.arity, count))
             where precedes(self[child], self[best]) {
                 best = child
             }
@@ -133,7 +134,8 @@ struct ExpiryIndex: ~Copyable {
             invariant(entry.item.expiry == entry.expiry, "an item's expiry differs")
             guard index > 0 else { continue }
             invariant(
-                !precedes(entry, self[(index - 1) / Self.arity]), "the expiry index is out of order")
+                !precedes(entry, self[(index - 1) / Self.arity]), "the expiry index is out of order"
+            )
         }
     }
 }

@@ -82,6 +82,8 @@ struct Item: Equatable {
     /// For the storage in tables.
     var address: UInt { unsafe UInt(bitPattern: base) }
 
+    static func == (one: Item, other: Item) -> Bool { one.address == other.address }
+
     private var header: UnsafeMutablePointer<Header> {
         unsafe base.assumingMemoryBound(to: Header.self)
     }

@@ -13,32 +13,45 @@ extension Keyspace {
     /// The sorted set of a key whose kind is `.sortedSet`.
     public func sortedSet(_ handle: KeyHandle) -> SortedSetValue { item(of: handle).sortedSet }
 
-    /// Makes `key` a list, whatever it was before; its expiry goes. All handles are stale afterwards.
-    public mutating func set(_ key: Span<UInt8>, in database: Int, to list: ListValue) {
+    /// Makes `key` a list, whatever it was before; its expiry goes. All other
+    /// handles are stale afterwards.
+    @discardableResult
+    public mutating func set(_ key: Span<UInt8>, in database: Int, to list: ListValue) -> KeyHandle
+    {
         store(list, as: .list, at: key, in: database)
     }
 
-    /// Makes `key` a hash, whatever it was before; its expiry goes. All handles are stale afterwards.
-    public mutating func set(_ key: Span<UInt8>, in database: Int, to hash: HashValue) {
+    /// Makes `key` a hash, whatever it was before; its expiry goes. All other
+    /// handles are stale afterwards.
+    @discardableResult
+    public mutating func set(_ key: Span<UInt8>, in database: Int, to hash: HashValue) -> KeyHandle
+    {
         store(hash, as: .hash, at: key, in: database)
     }
 
-    /// Makes `key` a set, whatever it was before; its expiry goes. All handles are stale afterwards.
-    public mutating func set(_ key: Span<UInt8>, in database: Int, to set: SetValue) {
+    /// Makes `key` a set, whatever it was before; its expiry goes. All other
+    /// handles are stale afterwards.
+    @discardableResult
+    public mutating func set(_ key: Span<UInt8>, in database: Int, to set: SetValue) -> KeyHandle {
         store(set, as: .set, at: key, in: database)
     }
 
-    /// Makes `key` a sorted set, whatever it was before; its expiry goes. All handles are stale
-    /// afterwards.
-    public mutating func set(_ key: Span<UInt8>, in database: Int, to set: SortedSetValue) {
+    /// Makes `key` a sorted set, whatever it was before; its expiry goes. All other handles are
+    /// stale afterwards.
+    @discardableResult
+    public mutating func set(_ key: Span<UInt8>, in database: Int, to set: SortedSetValue)
+        -> KeyHandle
+    {
         store(set, as: .sortedSet, at: key, in: database)
     }
 
     private mutating func store(
         _ value: AnyObject, as form: Item.Form, at key: Span<UInt8>, in database: Int
-    ) {
+    ) -> KeyHandle {
         let site = site(of: key, in: database)
-        vacate(key, site, room: 0, expiry: .remove).setCollection(value, form: form)
+        let item = vacate(key, site, room: 0, expiry: .remove)
+        item.setCollection(value, form: form)
+        return KeyHandle(item: item, site: site, version: version)
     }
 
     /// Removes a key whose collection has become empty; returns whether it did.

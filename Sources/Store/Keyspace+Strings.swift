@@ -58,7 +58,7 @@ extension Keyspace {
         as form: StringForm = .compact, expiry: ExpiryChange = .remove, owner: SharedBytes? = nil
     ) {
         let site = site(of: key, in: database)
-        let number = form == .compact ? DecimalText.parse(value) : nil
+        let number = form == .compact ? IntegerText.parse(value) : nil
         let isEmbedded = number == nil && value.count <= Item.embeddedBytesMax
         let item = vacate(key, site, room: isEmbedded ? value.count : 0, expiry: expiry)
         if let number {

@@ -19,7 +19,8 @@ public struct Keyspace: ~Copyable {
     public let ranges: [SlotRange]
     /// From when on collections leave their compact encodings.
     public let limits: EncodingLimits
-    let hashing: SipHash
+    /// Gives the order of keys, and of the members of collections.
+    public let order: SipHash
 
     var databases: InlineArray<16, Database>
     var dropQueue = DropQueue()
@@ -42,7 +43,7 @@ public struct Keyspace: ~Copyable {
     public init(ranges: [SlotRange], hash: SipHash, limits: EncodingLimits) {
         self.ranges = ranges
         self.limits = limits
-        hashing = hash
+        order = hash
         databases = InlineArray { _ in Database() }
     }
 
@@ -56,7 +57,7 @@ public struct Keyspace: ~Copyable {
     func site(of key: Span<UInt8>, in database: Int) -> Site {
         checkDatabase(database)
         return Site(
-            database: database, slot: Int(HashSlot.of(key: key).raw), hash: hashing.hash(key))
+            database: database, slot: Int(HashSlot.of(key: key).raw), hash: order.hash(key))
     }
 
     func checkDatabase(_ database: Int) {

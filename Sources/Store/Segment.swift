@@ -41,6 +41,8 @@ struct Segment: Equatable {
 
     var address: UInt { unsafe UInt(bitPattern: base) }
 
+    static func == (one: Segment, other: Segment) -> Bool { one.address == other.address }
+
     /// Frees the segment, not the items.
     func deallocate() { unsafe base.deallocate() }
 

@@ -32,11 +32,11 @@ def free_base_port(nodes):
 
 
 class Redis:
-    """A redis-server without persistence; `options` as on its command line."""
+    """A redis-server, without persistence unless `options` (as on its command line) say otherwise."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, parent=None):
         self.port = free_port()
-        self.dir = tempfile.mkdtemp(prefix="skein-redis-")
+        self.dir = tempfile.mkdtemp(prefix="skein-redis-", dir=parent)
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", self.dir,
              "--enable-debug-command", "yes", "--loglevel", "warning", *options], stdout=subprocess.DEVNULL)
@@ -55,9 +55,9 @@ class Skein:
     """Nodes started by scripts/cluster in a directory of their own. With three, `nodes()` names
     the followers first: sequences go through them."""
 
-    def __init__(self, count, *directives):
+    def __init__(self, count, *directives, parent=None):
         self.count, self.base = count, free_base_port(count)
-        self.dir = tempfile.mkdtemp(prefix="skein-differential-")
+        self.dir = tempfile.mkdtemp(prefix="skein-nodes-", dir=parent)
         self.cluster("start", *directives)
 
     def cluster(self, verb, *rest):
@@ -71,6 +71,13 @@ class Skein:
         addresses = [("127.0.0.1", self.base + i) for i in range(self.count)]
         leading = [address for address in addresses if role(address) == "master"]
         return [address for address in addresses if address not in leading] + leading
+
+    def pids(self):
+        pids = []
+        for node in range(1, self.count + 1):
+            with open(os.path.join(self.dir, "node%d.pid" % node)) as file:
+                pids.append(int(file.read()))
+        return pids
 
     def stop(self):
         self.cluster("stop")

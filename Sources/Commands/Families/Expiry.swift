@@ -19,7 +19,8 @@ enum Expiry {
     }
 
     @Sendable
-    static func pexpireat(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
+    static func pexpireat(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome
+    {
         setExpiry(&context, request, .milliseconds, isRelative: false, command: "pexpireat")
     }
 
@@ -58,7 +59,8 @@ enum Expiry {
     }
 
     @Sendable
-    static func expiretime(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
+    static func expiretime(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome
+    {
         context.replyExpiry(request[1]) { time, _ in (time + 500) / 1000 }
     }
 

@@ -104,7 +104,8 @@ enum Keys {
     }
 
     @Sendable
-    static func objectFreq(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
+    static func objectFreq(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome
+    {
         guard context.find(request[2]) != nil else {
             context.reply.null()
             return .done
@@ -116,7 +117,8 @@ enum Keys {
     }
 
     @Sendable
-    static func objectHelp(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
+    static func objectHelp(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome
+    {
         context.reply.array(objectHelpLines.count)
         for line in objectHelpLines { context.reply.simple(line) }
         return .done
@@ -144,13 +146,16 @@ enum Keys {
 extension CommandContext {
     /// Renames a key; to its own name is no change.
     fileprivate mutating func rename(_ handle: KeyHandle, to name: Span<UInt8>) {
-        if let other = keyspace.locate(name, in: database), keyspace.isSame(handle, other) { return }
+        if let other = keyspace.locate(name, in: database), keyspace.isSame(handle, other) {
+            return
+        }
         keyspace.rename(handle, to: name)
     }
 
     /// Redis shares the small integers, and OBJECT REFCOUNT shows it.
     fileprivate func isSharedInteger(_ handle: KeyHandle) -> Bool {
-        guard keyspace.kind(of: handle) == .string, case .integer(let number) = keyspace.string(handle)
+        guard keyspace.kind(of: handle) == .string,
+            case .integer(let number) = keyspace.string(handle)
         else { return false }
         return number >= 0 && number < 10000
     }

@@ -53,7 +53,8 @@ enum WholeKeyspace {
     /// A key by a random rank in content order. Dead keys do not count: after some that are dead the
     /// next one alive in order is taken.
     @Sendable
-    static func randomkey(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
+    static func randomkey(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome
+    {
         guard let handle = context.randomKey() else {
             context.reply.null()
             return .done

@@ -1,3 +1,5 @@
+internal import Configuration
+internal import WAL
 internal import Bytes
 internal import Cluster
 internal import Commands
@@ -95,7 +97,7 @@ extension NodeState {
         let core = RaftCore(raft, restored: restored, seed: random.next(), now: now.boot)
         let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)
         let keyspace = Keyspace(
-            ranges: slots.map { [$0] } ?? [], hash: seed, limits: configuration.encodingLimits)
+            ranges: slots.map { [$0] } ?? [], hash: seed, limits: EncodingLimits())
         replicas.append(
             Replica(
                 group: group, slots: slots, core: core,

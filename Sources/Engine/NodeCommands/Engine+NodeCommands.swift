@@ -1,6 +1,9 @@
 internal import Bytes
 internal import Commands
+internal import Configuration
+internal import Cluster
 internal import RESP
+internal import Store
 
 /// The arguments of a command that concerns the connection or the node: copied, since these are
 /// rare and may look at everything.
@@ -115,7 +118,8 @@ extension Engine {
     private func groupOfCursor(_ request: NodeRequest) -> Int? {
         if node.dataGroups == 1 { return 1 }
         guard let raw = UInt64(request.text(1)) else { return nil }
-        return node.group(ofScanCursor: raw)
+        let slot = min(max(0, ScanCursor(raw: raw).slot), HashSlot.count - 1)
+        return node.group(of: HashSlot(UInt16(slot)))
     }
 
     private mutating func executeOnNode(
@@ -243,7 +247,7 @@ extension Engine {
     {
         switch name {
         case "config|get":
-            let pairs = node.configuration.get(patterns: (2..<request.count).map { request.text($0) })
+            let pairs = node.configuration.get((2..<request.count).map { request.text($0) })
             return reply(index) { writer in
                 writer.map(pairs.count)
                 for pair in pairs {
@@ -268,13 +272,11 @@ extension Engine {
         guard request.count % 2 == 0 else {
             return "ERR wrong number of arguments for 'config|set' command"
         }
-        var pairs: [(String, String)] = []
-        var at = 2
-        while at < request.count {
-            pairs.append((request.text(at), request.text(at + 1)))
-            at += 2
+        do throws(ConfigSetError) {
+            try node.configuration.set((2..<request.count).map { request.text($0) })
+        } catch {
+            return error.reply
         }
-        if let error = node.configuration.set(pairs) { return error }
         let limits = node.respLimits
         for session in sessions.openIndices { sessions[session].parser.limits = limits }
         return nil

@@ -1,3 +1,7 @@
+internal import Cluster
+internal import Configuration
+internal import Commands
+internal import WAL
 internal import Bytes
 internal import PeerProtocol
 internal import Raft
@@ -64,7 +68,7 @@ enum InfoReport {
     ) -> [String] {
         [
             "connected_clients:\(sessions.count)", "cluster_connections:\(node.links.openIndices.count)",
-            "maxclients:\(node.configuration.maxClients)", "client_recent_max_input_buffer:0",
+            "maxclients:\(node.configuration.maxclients)", "client_recent_max_input_buffer:0",
             "client_recent_max_output_buffer:0", "blocked_clients:0", "tracking_clients:0",
             "clients_in_timeout_table:0",
         ]
@@ -133,10 +137,10 @@ enum InfoReport {
         if leader == node.id {
             lines.append("role:master")
             let followers = node.replicas[1].core.followers
-            lines.append("connected_slaves:\(followers.count { node.links.index(to: $0.node) != nil })")
+            lines.append("connected_slaves:\(followers.count { node.links.index(to: $0.id) != nil })")
             var number = 0
-            for follower in followers where node.links.index(to: follower.node) != nil {
-                let hello = node.peers.first { $0.id == follower.node }?.hello
+            for follower in followers where node.links.index(to: follower.id) != nil {
+                let hello = node.peers.first { $0.id == follower.id }?.hello
                 lines.append(
                     "slave\(number):ip=\(hello?.clientHost ?? ""),port=\(hello?.clientPort ?? 0),state=online,offset=\(follower.match),lag=0")
                 number += 1
@@ -199,7 +203,7 @@ enum InfoReport {
                 "raft_group\(group):role=\(node.replicas[group].core.role),leader=\(leader),term=\(node.replicas[group].core.term),commit=\(node.replicas[group].core.commit),applied=\(node.replicas[group].applied),last=\(node.replicas[group].core.lastIndex),lag=\(lag),lease=\(holdsLease ? 1 : 0),election=\(node.replicas[group].core.electionReason.rawValue)")
             for follower in node.replicas[group].core.followers {
                 lines.append(
-                    "raft_group\(group)_\(node.name(of: follower.node)):match=\(follower.match),lag=\(node.replicas[group].core.lastIndex - min(follower.match, node.replicas[group].core.lastIndex))")
+                    "raft_group\(group)_\(node.name(of: follower.id)):match=\(follower.match),lag=\(node.replicas[group].core.lastIndex - min(follower.match, node.replicas[group].core.lastIndex))")
             }
         }
         for peer in node.peers {

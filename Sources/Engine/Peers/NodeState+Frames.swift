@@ -21,6 +21,7 @@ extension NodeState {
         if peers[at].link == id {
             peers[at].link = nil
             log(.notice, "peer-disconnected peer=\(peers[at].name)")
+            for group in 0..<replicas.count { replicas[group].core.linkDown(peer) }
             for group in 0..<routes.count where routes[group].target?.node == peer {
                 routes[group].restart(now: now.boot)
             }
@@ -107,8 +108,7 @@ extension NodeState {
     private mutating func linkAdmitted(_ index: Int, now: ClockReading) {
         guard let peer = links[index].peer else { return }
         for group in 0..<replicas.count {
-            replicas[group].core.linkUp(
-                peer, now: now.boot, liveness: liveness, effects: &replicas[group].effects)
+            replicas[group].core.linkUp(peer)
             if routes[group].target?.node == peer { routes[group].restart(now: now.boot) }
         }
     }
@@ -121,9 +121,8 @@ extension NodeState {
         let message = try RaftMessage.decode(&reader)
         let rest = reader.remaining
         let records = try reader.readBytes(rest)
-        replicas[group].core.receive(
-            message, entries: records, from: peer, now: now.boot, liveness: liveness,
-            effects: &replicas[group].effects)
+        try replicas[group].receive(
+            message, records: records, from: peer, now: now.boot, liveness: liveness)
     }
 
     // MARK: At the leader

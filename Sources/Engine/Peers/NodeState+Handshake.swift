@@ -1,3 +1,5 @@
+internal import Configuration
+internal import WAL
 internal import Bytes
 internal import Cluster
 internal import PeerProtocol
@@ -21,7 +23,7 @@ extension NodeState {
         return Hello(
             name: me.nodeName, node: id.raw, incarnation: incarnation, boot: boot,
             membership: muteReason == nil ? membership : .mute, cluster0: map?.clusterID.high ?? 0,
-            cluster1: map?.clusterID.low ?? 0, clientHost: me.announcedHost,
+            cluster1: map?.clusterID.low ?? 0, clientHost: me.bind[0].address,
             clientPort: UInt16(me.port), admitted: admitted)
     }
 

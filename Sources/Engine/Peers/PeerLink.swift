@@ -83,10 +83,8 @@ struct PeerLink: ~Copyable {
         closeReplies()
         var room = PeerLimits.clientWindowBytes - queuedInHost - output.bytes.count
         while room > 0, !client.bytes.isEmpty {
-            guard let length = try? PeerFrame(in: client.bytes.readable)?.length else {
-                invariantFailed("an own frame can not be read")
-            }
-            output.bytes.append(client.bytes.readable.extracting(0..<length))
+            let length = Self.firstFrameLength(client.bytes)
+            Self.copy(client.bytes, length, to: &output.bytes)
             client.bytes.consume(length)
             room -= length
         }
@@ -95,6 +93,19 @@ struct PeerLink: ~Copyable {
             if first.appendPiece(to: &output) { bulk.removeFirst() }
             room -= output.bytes.count - before
         }
+    }
+
+    private static func firstFrameLength(_ bytes: borrowing ByteBuffer) -> Int {
+        guard let length = try? PeerFrame(in: bytes.readable)?.length else {
+            invariantFailed("an own frame can not be read")
+        }
+        return length
+    }
+
+    private static func copy(
+        _ source: borrowing ByteBuffer, _ count: Int, to target: inout ByteBuffer
+    ) {
+        target.append(source.readable.extracting(0..<count))
     }
 
     /// Whether client frames wait for room.

@@ -41,7 +41,7 @@ extension Replica {
                 context.reply.version = item.flags.contains(.resp3) ? .three : .two
                 context.clock = clock
                 context.random = SeededGenerator(seed: random.next())
-                guard execute(backlog.firstArguments, decoder: &decoder, context: &context) else {
+                guard Self.execute(backlog, decoder: &decoder, context: &context) else {
                     context.reply.bytes.truncate(to: start)
                     past = true
                     return
@@ -56,9 +56,11 @@ extension Replica {
     }
 
     /// False when the read met a key that is past due by the clock.
-    private func execute(
-        _ arguments: Span<UInt8>, decoder: inout ArgumentDecoder, context: inout CommandContext
+    private static func execute(
+        _ backlog: borrowing ReadBacklog, decoder: inout ArgumentDecoder,
+        context: inout CommandContext
     ) -> Bool {
+        let arguments = backlog.firstArguments
         guard (try? decoder.decode(arguments)) != nil else {
             context.reply.error("ERR unreadable command")
             return true

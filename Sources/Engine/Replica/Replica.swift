@@ -54,7 +54,9 @@ struct Replica: ~Copyable {
     var timeline = WriteTimeline()
 
     private var arguments = ArgumentDecoder()
-    private var largeParser: RequestParser
+    /// The origin's limits were judged when the command came in.
+    private static let anyLength = RESPLimits(
+        bulkBytesMax: .max, argumentsMax: .max, inlineBytesMax: .max)
     private var scratch = ByteBuffer()
     private var payload = ByteBuffer()
 
@@ -84,8 +86,6 @@ struct Replica: ~Copyable {
         self.slots = slots
         self.core = core
         self.context = context
-        largeParser = RequestParser(
-            limits: RESPLimits(bulkBytesMax: .max, argumentsMax: .max, inlineBytesMax: .max))
     }
 
     /// The digest of the whole state, for comparing replicas at equal `applied`.
@@ -111,19 +111,26 @@ struct Replica: ~Copyable {
             }
             let next = applied + 1
             var work = scratch.take()
-            guard let entry = core.log.entry(at: next) else {
+            guard let head = Self.copyEntry(core.log, at: next, into: &work) else {
                 scratch = work
                 return isFetching ? nil : next
             }
-            let (kind, version) = (entry.kindRaw, entry.version)
-            work.append(entry.payload)
-            bytes += entry.record.count
-            apply(kind: kind, version: version, index: next, payload: work.readable)
+            bytes += work.count
+            apply(kind: head.kind, version: head.version, index: next, payload: work.readable)
             work.removeAll()
             scratch = work
             applied = next
         }
         return nil
+    }
+
+    /// Copies an entry's payload, so that the log and the state are not held at once.
+    private static func copyEntry(
+        _ log: borrowing RaftLog, at index: LogIndex, into work: inout ByteBuffer
+    ) -> (kind: UInt8, version: UInt8)? {
+        guard let entry = log.entry(at: index) else { return nil }
+        work.append(entry.payload)
+        return (entry.kindRaw, entry.version)
     }
 
     /// Applies one committed entry that was fetched from disk.
@@ -211,9 +218,7 @@ struct Replica: ~Copyable {
             if !command.flags.contains(.abandoned) {
                 status = try execute(command, origin: origin)
             }
-            let reply = context.reply.bytes.readable
-            windows.record(
-                sequence, origin: origin, reply: reply.extracting(start..<reply.count))
+            windows.record(sequence, origin: origin, reply: context.reply.bytes, from: start)
         }
         answers.append(
             Answer(
@@ -229,22 +234,29 @@ struct Replica: ~Copyable {
         context.database = Int(command.database)
         context.reply.version = command.flags.contains(.resp3) ? .three : .two
         guard command.flags.contains(.large) else {
-            _ = try arguments.decode(command.arguments)
-            return run(arguments.request(over: command.arguments), context: &context)
+            var decoder = ArgumentDecoder()
+            swap(&decoder, &arguments)
+            defer { swap(&decoder, &arguments) }
+            _ = try decoder.decode(command.arguments)
+            return Self.run(
+                decoder.request(over: command.arguments), slots: slots, context: &context)
         }
         let reference = try LargeReference(decoding: command.arguments)
         guard let owner = assemblies.take(origin: origin, reference: reference) else {
             context.reply.error("TRYAGAIN The pieces of the command were given up, it was not executed")
             return .complete
         }
-        largeParser.reset()
-        guard largeParser.parse(owner.span) == .request else { throw .invalid("large command") }
+        var parser = RequestParser(limits: Self.anyLength)
+        guard parser.parse(owner.span) == .request else { throw .invalid("large command") }
         context.argumentOwner = owner
         defer { context.argumentOwner = nil }
-        return run(largeParser.request(over: owner.span), context: &context)
+        return Self.run(
+            parser.request(over: owner.span), slots: slots, context: &context)
     }
 
-    private func run(_ request: Request, context: inout CommandContext) -> ReplyStatusCode {
+    private static func run(
+        _ request: Request, slots: SlotRange?, context: inout CommandContext
+    ) -> ReplyStatusCode {
         guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
             invariantFailed("a command in the log that is not in the table")
         }
@@ -254,7 +266,7 @@ struct Replica: ~Copyable {
         return .complete
     }
 
-    private func owns(_ request: Request, _ spec: CommandSpec, _ slots: SlotRange) -> Bool {
+    private static func owns(_ request: Request, _ spec: CommandSpec, _ slots: SlotRange) -> Bool {
         guard spec.scope == .keyed else { return true }
         var owned = true
         _ = spec.keys.forEachKey(of: request) { position in

@@ -97,7 +97,12 @@ struct ReplyWindows {
     }
 
     /// Records that `sequence` took effect with this reply.
-    mutating func record(_ sequence: UInt64, origin: Origin, reply: Span<UInt8>) {
+    ///
+    /// The reply is what `buffer` holds from `start` on.
+    mutating func record(
+        _ sequence: UInt64, origin: Origin, reply buffer: borrowing ByteBuffer, from start: Int
+    ) {
+        let reply = buffer.readable.extracting(start..<buffer.count)
         guard let at = position(of: origin.node), windows[at].origin == origin else {
             invariantFailed("a reply of an origin without a window")
         }
@@ -136,7 +141,8 @@ struct ReplyWindows {
             start += Int(length)
         }
         let end = start + Int(windows[at].lengths[index])
-        output.append(windows[at].bytes.span.extracting(start..<end))
+        let bytes = windows[at].bytes
+        output.append(bytes.span.extracting(start..<end))
     }
 
     /// Feeds everything that replicas must agree on.

@@ -1,3 +1,4 @@
+internal import Configuration
 internal import Bytes
 internal import PeerProtocol
 internal import RESP
@@ -80,10 +81,11 @@ extension NodeState {
             while !isRefused, let piece = routes[group].uploads[at].nextPiece() {
                 var payload = scratch.take()
                 let upload = routes[group].uploads[at]
+                let command = upload.command
                 FragmentPayload.encode(
                     time: now.wall, origin: origin, command: upload.number,
-                    offset: UInt64(piece.lowerBound),
-                    piece: upload.command.span.extracting(piece), into: &payload)
+                    offset: UInt64(piece.lowerBound), piece: command.span.extracting(piece),
+                    into: &payload)
                 isRefused = !propose(group, kind: .fragment, payload: payload.readable, now: now)
                 payload.removeAll(keepingCapacityUpTo: 1 << 20)
                 scratch = payload
@@ -145,11 +147,14 @@ extension NodeState {
         var payload = ByteBuffer()
         swap(&payload, &replicas[group].payloadBuffer)
         CommandPayload.appendHeader(time: now.wall, seed: random.next(), to: &payload)
-        payload.append(replicas[group].proposals.readable)
+        var runs = ByteBuffer()
+        swap(&runs, &replicas[group].proposals)
+        payload.append(runs.readable)
+        runs.removeAll(keepingCapacityUpTo: 1 << 20)
+        swap(&runs, &replicas[group].proposals)
         let isTaken = propose(group, kind: .commands, payload: payload.readable, now: now)
         payload.removeAll(keepingCapacityUpTo: 1 << 20)
         swap(&payload, &replicas[group].payloadBuffer)
-        replicas[group].proposals.removeAll(keepingCapacityUpTo: 1 << 20)
         replicas[group].proposalsQueuedAt = nil
         if !isTaken { refuseProposals(group, now: now) }
         return isTaken
@@ -175,9 +180,8 @@ extension NodeState {
     mutating func propose(
         _ group: Int, kind: EntryKind, payload: Span<UInt8>, now: ClockReading
     ) -> Bool {
-        let proposal = replicas[group].core.propose(
-            kind: kind, payload: payload, now: now.boot, liveness: liveness,
-            effects: &replicas[group].effects)
+        let proposal = replicas[group].propose(
+            kind: kind, payload: payload, now: now.boot, liveness: liveness)
         guard case .appended(let index) = proposal else { return false }
         replicas[group].timeline.proposed(
             index, queuedAt: replicas[group].proposalsQueuedAt ?? now.boot, now: now.boot)
@@ -192,14 +196,21 @@ extension NodeState {
         links[link].closeReplies()
         let room = PeerLimits.clientWindowBytes * 2
         while links[link].client.bytes.count < room, routes[group].writes.unsent > 0 {
-            openForward(.forward, link, group: group, term: target.term, queue: routes[group].writes)
+            let header = ForwardHeader(
+                group: UInt32(group), term: target.term, stream: routes[group].writes.stream,
+                position: routes[group].writes.position)
+            links[link].client.open(.forward)
+            header.encode(into: &links[link].client.bytes)
             _ = routes[group].writes.takeRun(
                 origin: origin, limit: EngineLimits.batchBytesMax, into: &links[link].client.bytes)
             links[link].client.close()
         }
         while links[link].client.bytes.count < room, routes[group].reads.unsent > 0 {
-            openForward(
-                .forwardRead, link, group: group, term: target.term, queue: routes[group].reads)
+            let header = ForwardHeader(
+                group: UInt32(group), term: target.term, stream: routes[group].reads.stream,
+                position: routes[group].reads.position)
+            links[link].client.open(.forwardRead)
+            header.encode(into: &links[link].client.bytes)
             _ = routes[group].reads.takeRun(
                 origin: origin, limit: EngineLimits.batchBytesMax, into: &links[link].client.bytes)
             links[link].client.close()
@@ -220,16 +231,6 @@ extension NodeState {
             }
         }
         links.markFlushing(link)
-    }
-
-    private mutating func openForward(
-        _ kind: PeerFrameKind, _ link: Int, group: Int, term: Term,
-        queue: borrowing CommandQueue
-    ) {
-        let header = ForwardHeader(
-            group: UInt32(group), term: term, stream: queue.stream, position: queue.position)
-        links[link].client.open(kind)
-        header.encode(into: &links[link].client.bytes)
     }
 
     mutating func sendForwardRefused(_ link: Int, group: Int, term: Term, stream: UInt64) {

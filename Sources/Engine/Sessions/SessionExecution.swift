@@ -23,7 +23,12 @@ extension NodeState {
     /// group's leader, which may be this node.
     mutating func execute(_ session: inout Session, now: ClockReading, mayRead: Bool) -> ExecutionStop {
         var input = session.input.take()
-        defer { swap(&session.input, &input) }
+        var parser = RequestParser()
+        swap(&session.parser, &parser)
+        defer {
+            swap(&session.input, &input)
+            swap(&session.parser, &parser)
+        }
         var shared = 0
         while !session.isClosing {
             if session.output.count + session.queuedInHost > EngineLimits.heldOutputBytesMax {
@@ -31,13 +36,13 @@ extension NodeState {
             }
             if !session.parsed {
                 guard session.cursor < input.count else { break }
-                let status = session.parser.parse(
+                let status = parser.parse(
                     input.readable.extracting(session.cursor..<input.count))
                 switch status {
                 case .incomplete:
                     return .waiting
                 case .empty:
-                    skip(&session, &input)
+                    skip(&session, &input, &parser)
                     continue
                 case .failed(let failure):
                     guard session.wait == .nothing, session.leaseMark == nil else { return .waiting }
@@ -50,19 +55,22 @@ extension NodeState {
                     session.parsed = true
                 }
             }
-            let consumed = session.parser.consumed
-            let step = executeOne(&session, input: input, now: now, mayRead: mayRead)
+            let consumed = parser.consumed
+            let step = executeOne(
+                &session, parser, input.readable.extracting(session.cursor..<input.count),
+                now: now, mayRead: mayRead)
             switch step {
             case .done:
                 session.commands += 1
                 statistics.commandsProcessed += 1
-                skip(&session, &input)
+                skip(&session, &input, &parser)
                 shared += consumed
                 if shared > EngineLimits.sessionBytesPerTurn { return .shared }
             case .taken:
                 // The request's bytes were taken over as a large command.
                 session.commands += 1
                 statistics.commandsProcessed += 1
+                parser.reset()
                 takeOver(&session, &input, consumed: consumed, now: now)
                 return .waiting
             case .wait:
@@ -77,10 +85,12 @@ extension NodeState {
     }
 
     /// Leaves the executed request behind. Its bytes are kept while lease reads are provisional.
-    private func skip(_ session: inout Session, _ input: inout ByteBuffer) {
-        session.cursor += session.parser.consumed
+    private func skip(
+        _ session: inout Session, _ input: inout ByteBuffer, _ parser: inout RequestParser
+    ) {
+        session.cursor += parser.consumed
         session.parsed = false
-        session.parser.reset()
+        parser.reset()
         guard session.leaseMark == nil else { return }
         input.consume(session.cursor)
         session.cursor = 0
@@ -93,10 +103,10 @@ extension NodeState {
     }
 
     private mutating func executeOne(
-        _ session: inout Session, input: borrowing ByteBuffer, now: ClockReading, mayRead: Bool
+        _ session: inout Session, _ parser: borrowing RequestParser, _ input: Span<UInt8>,
+        now: ClockReading, mayRead: Bool
     ) -> Step {
-        let request = session.parser.request(
-            over: input.readable.extracting(session.cursor..<input.count))
+        let request = parser.request(over: input)
         let resolution = CommandTable.resolve(request)
         guard case .found(let spec) = resolution else {
             return answerInPlace(&session) {
@@ -282,7 +292,6 @@ extension NodeState {
         input.consume(session.cursor)
         session.cursor = 0
         session.parsed = false
-        session.parser.reset()
         var rest = ByteBuffer()
         rest.append(input.readable.extracting(consumed..<input.count))
         input.truncate(to: consumed)
