@@ -1,0 +1,87 @@
+/// What the replicas of one cluster must agree on, checked while the run goes on.
+///
+/// 1. A group has at most one leader in a term.
+/// 2. Replicas that applied the same index have the same state hash, also across restarts.
+/// 3. A node's term never goes back, not even over a crash; its commit never goes back while it runs.
+struct ReplicaChecker {
+    struct Place: Hashable {
+        var group: UInt32
+        var number: UInt64
+    }
+
+    private var leaders: [Place: Int] = [:]
+    private var hashes: [Place: (hash: UInt64, node: Int)] = [:]
+    private var terms: [Place: UInt64] = [:]
+    private var commits: [Place: UInt64] = [:]
+    private(set) var violations: [Violation] = []
+    /// Pairs of replicas compared by their state hash.
+    private(set) var comparisons = 0
+    /// Leaders seen.
+    private(set) var leaderships = 0
+
+    /// A node leads.
+    mutating func leads(node: Int, group: UInt32, term: UInt64, at moment: Moment) {
+        let place = Place(group: group, number: term)
+        guard let other = leaders[place] else {
+            leaders[place] = node
+            leaderships += 1
+            return
+        }
+        if other != node {
+            violations.append(
+                Violation(
+                    "election safety",
+                    "nodes \(other) and \(node) both lead group \(group) in term \(term) (\(moment))"
+                ))
+        }
+    }
+
+    /// The leader of a term, when anybody led in it.
+    func leader(group: UInt32, term: UInt64) -> Int? {
+        leaders[Place(group: group, number: term)]
+    }
+
+    /// A node's term and commit after a turn. `life` tells its processes apart.
+    mutating func progress(
+        node: Int, life: Int, group: UInt32, term: UInt64, commit: UInt64, at moment: Moment
+    ) {
+        let ofNode = Place(group: group, number: UInt64(node))
+        if let before = terms[ofNode], term < before {
+            violations.append(
+                Violation(
+                    "durable term",
+                    "group \(group) on node \(node) went from term \(before) back to \(term) (\(moment))"
+                ))
+        }
+        terms[ofNode] = term
+        let ofLife = Place(group: group, number: UInt64(node) << 32 | UInt64(life))
+        if let before = commits[ofLife], commit < before {
+            violations.append(
+                Violation(
+                    "commit",
+                    "group \(group) on node \(node) went from commit \(before) to \(commit) (\(moment))"
+                ))
+        }
+        commits[ofLife] = commit
+    }
+
+    /// A replica's state after applying up to `applied`.
+    mutating func state(
+        node: Int, group: UInt32, applied: UInt64, hash: UInt64, at moment: Moment
+    ) {
+        let place = Place(group: group, number: applied)
+        guard let known = hashes[place] else {
+            hashes[place] = (hash, node)
+            return
+        }
+        comparisons += 1
+        if known.hash != hash {
+            violations.append(
+                Violation(
+                    "state hash",
+                    "group \(group) at index \(applied): node \(known.node) had "
+                        + "\(String(known.hash, radix: 16)), node \(node) has "
+                        + "\(String(hash, radix: 16)) (\(moment))"))
+        }
+    }
+}

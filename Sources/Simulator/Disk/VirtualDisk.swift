@@ -1,0 +1,74 @@
+public import Bytes
+
+/// The data directory of one node: segment files by number.
+///
+/// Creating and removing a file is durable at once (the log thread syncs the directory before it
+/// reports), or lost with the operation that was under way when the power went.
+public struct VirtualDisk {
+    private var files: [UInt64: VirtualFile] = [:]
+
+    public init() {}
+
+    /// The segments that exist, ascending.
+    public var segments: [UInt64] { files.keys.sorted() }
+
+    public var isEmpty: Bool { files.isEmpty }
+
+    public func size(of segment: UInt64) -> Int? { files[segment]?.size }
+
+    /// Creates or recycles a file of `bytes` zeros.
+    public mutating func create(_ segment: UInt64, bytes: Int) {
+        files[segment] = VirtualFile(size: bytes)
+    }
+
+    public mutating func remove(_ segment: UInt64) { files[segment] = nil }
+
+    public mutating func write(_ segment: UInt64, offset: Int, bytes: Span<UInt8>) {
+        invariant(files[segment] != nil, "a write to segment \(segment), which does not exist")
+        files[segment]?.write(offset: offset, bytes: bytes)
+    }
+
+    public mutating func sync(_ segment: UInt64) {
+        invariant(files[segment] != nil, "a sync of segment \(segment), which does not exist")
+        files[segment]?.sync()
+    }
+
+    /// Nil when the file does not exist; short at its end.
+    public func read(_ segment: UInt64, offset: Int, count: Int) -> [UInt8]? {
+        files[segment]?.read(offset: offset, count: count)
+    }
+
+    /// The power goes. A process that is only killed loses nothing: the system keeps its cache.
+    /// - Returns: how many sectors lost what was written to them.
+    public mutating func powerCut(survival: Double, random: inout SeededGenerator) -> Int {
+        var lost = 0
+        for segment in segments {
+            lost += files[segment]?.powerCut(survival: survival, random: &random) ?? 0
+        }
+        return lost
+    }
+
+    /// Sectors written and not yet synced.
+    public var dirtySectors: Int {
+        var count = 0
+        for segment in segments { count += files[segment]?.dirty.count ?? 0 }
+        return count
+    }
+
+    /// Flips one bit, durably.
+    public mutating func flipBit(_ segment: UInt64, offset: Int, bit: Int) {
+        files[segment]?.flipBit(offset: offset, bit: bit)
+    }
+
+    /// A hash over all files, for comparing runs.
+    public var checksum: UInt32 {
+        var crc: UInt32 = 0
+        for segment in segments {
+            var word = ByteBuffer()
+            word.append(littleEndian: segment)
+            word.append(littleEndian: files[segment]?.checksum ?? 0)
+            crc = CRC32C.checksum(word.readable, continuing: crc)
+        }
+        return crc
+    }
+}

@@ -1,0 +1,38 @@
+/// Every fault that the simulated world can bring about.
+public enum Fault: Int, CaseIterable, Sendable, Comparable {
+    case linkBroken, halfOpen, dialRefused, framesHeld
+    case frameDropped, frameDuplicated, frameReordered
+    case livenessDropped, livenessDelayed, livenessDuplicated
+    case partition, oneWayPartition, clog
+    case clientCut
+    case pause, loopStall
+    case clockRate, wallJump
+    case diskStall, slowDisk, syncFailed, readFailed
+    case processKilled, powerCut, powerCutEverywhere, tornSectors, restart, wipe
+    case shutdown
+
+    public static func < (left: Fault, right: Fault) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// How often each fault really occurred in a run: a fault that was drawn but met nothing (a partition
+/// over which nobody spoke) does not count.
+public struct FaultCounts: Equatable, Sendable {
+    private var counts = [Int](repeating: 0, count: Fault.allCases.count)
+
+    public init() {}
+
+    public subscript(_ fault: Fault) -> Int { counts[fault.rawValue] }
+
+    public mutating func add(_ fault: Fault, _ times: Int = 1) { counts[fault.rawValue] += times }
+
+    /// Adds the counts of another run.
+    public mutating func add(_ other: FaultCounts) {
+        for fault in Fault.allCases { add(fault, other[fault]) }
+    }
+
+    /// `name=count` of all that occurred, in the order of the declaration.
+    public var summary: String {
+        let occurred = Fault.allCases.filter { self[$0] > 0 }.map { "\($0)=\(self[$0])" }
+        return occurred.isEmpty ? "none" : occurred.joined(separator: " ")
+    }
+}

@@ -1,0 +1,67 @@
+internal import Bytes
+
+/// What reaches a process between two turns; taken by its next turn in this order.
+enum Inbound {
+    case linkOpened(connection: Int, dialed: Int?)
+    case linkBytes(connection: Int, [UInt8])
+    case linkClosed(connection: Int)
+    case sessionOpened(connection: Int, client: Int)
+    case sessionBytes(connection: Int, [UInt8])
+    case sessionClosed(connection: Int)
+    case logDurable(batch: UInt64)
+    case logRead(id: UInt64, bytes: [UInt8]?)
+}
+
+/// What a process wants done at the end of a turn: the engine's outbox as plain values.
+struct Outbound {
+    var batches: [LogBatch] = []
+    var reads: [LogReadWish] = []
+    /// Nodes to connect to.
+    var dials: [Int] = []
+    /// Bytes for connections, in order.
+    var output: [(connection: Int, bytes: [UInt8])] = []
+    var closes: [Int] = []
+    var pauses: [Int] = []
+    var resumes: [Int] = []
+    var lines: [String] = []
+    /// DEBUG SLEEP.
+    var sleep: Interval?
+    /// The process ends; nil text for an orderly end.
+    var exit: Exit?
+    /// The engine has more to do at once.
+    var hasMoreWork = false
+    var nextDeadline = Instant.distantFuture
+
+    enum Exit: Equatable {
+        case orderly
+        case fatal(String)
+    }
+}
+
+/// A sealed batch of the write-ahead log.
+struct LogBatch {
+    var number: UInt64
+    var segment: UInt64
+    var offset: Int
+    /// A segment that comes into use with this batch, and its size.
+    var opens: (segment: UInt64, capacity: Int)?
+    var bytes: [UInt8]
+}
+
+/// A wish to read old log records.
+struct LogReadWish {
+    var id: UInt64
+    var segment: UInt64
+    var offset: Int
+    var count: Int
+}
+
+/// What a checker asks a replica.
+struct ReplicaReading {
+    var group: UInt32
+    var isLeader: Bool
+    var term: UInt64
+    var commit: UInt64
+    var applied: UInt64
+    var lastIndex: UInt64
+}

@@ -1,0 +1,50 @@
+internal import Bytes
+
+/// A machine: a disk and clocks that outlive the processes on it, and the process that runs now.
+final class SimulatedNode {
+    let number: Int
+    var name: String { "n\(number)" }
+    var disk = VirtualDisk()
+    var clock: NodeClock
+    var random: SeededGenerator
+
+    /// Nil while the node is down.
+    var process: SimulatedProcess?
+    /// How many processes were started on this machine.
+    var life = 0
+    /// Why the last process ended by itself; for scenarios and reports.
+    var lastExit: Outbound.Exit?
+    /// Why recovery refused the disk.
+    var refusal: String?
+    /// Lines of the diagnostic log, the latest at the end.
+    var lines: [String] = []
+
+    /// The whole process stands still until then (SIGSTOP, a VM that is suspended).
+    var pausedUntil = Moment.zero
+    /// Only the loop thread stands still until then; liveness and log threads go on.
+    var loopStalledUntil = Moment.zero
+    /// Syncs do not return before then.
+    var diskStalledUntil = Moment.zero
+    /// Disk latencies are multiplied by this.
+    var diskSlowness: Int64 = 1
+    /// The next sync fails, which ends the process.
+    var failsNextSync = false
+    /// A process that was killed starts again then.
+    var restartAt: Moment?
+
+    init(number: Int, clock: NodeClock, random: SeededGenerator) {
+        self.number = number
+        self.clock = clock
+        self.random = random
+    }
+
+    var isUp: Bool { process != nil }
+
+    /// When work that is due at `moment` can really run on the loop thread.
+    func loopFree(at moment: Moment) -> Moment { max(moment, pausedUntil, loopStalledUntil) }
+
+    func note(_ line: String) {
+        lines.append(line)
+        if lines.count > 400 { lines.removeFirst(200) }
+    }
+}

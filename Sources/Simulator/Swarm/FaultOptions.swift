@@ -1,0 +1,39 @@
+public import Bytes
+
+/// Which disasters strike in a run, and how often.
+public struct FaultOptions: Equatable, Sendable {
+    /// Something that the injector does on its own initiative.
+    public enum Disaster: CaseIterable, Sendable {
+        case breakLink, partition, oneWayPartition, isolateLeader, clog
+        case cutClient
+        case pause, pauseLeader, loopStall
+        case wallJump, clockRate
+        case diskStall, slowDisk, syncFailure
+        case kill, killLeader, powerCut, powerCutEverywhere
+        case shutdown
+    }
+
+    public var disasters: [Disaster] = []
+    /// Mean time between disasters.
+    public var meanInterval = Interval.seconds(2)
+    /// How long a partition, pause or stall lasts.
+    public var duration: ClosedRange<Interval> = .milliseconds(20) ... .seconds(3)
+    /// How long a dead node stays down.
+    public var downtime: ClosedRange<Interval> = .milliseconds(20) ... .seconds(4)
+
+    public init() {}
+
+    init(_ random: inout SeededGenerator, nodes: Int) {
+        // One run in twelve is calm: what goes wrong then has no excuse.
+        guard random.happens(0.92) else { return }
+        let chance = random.pick([0.15, 0.35, 0.6])
+        disasters = Disaster.allCases.filter { _ in random.happens(chance) }
+        meanInterval = random.pick([.milliseconds(300), .seconds(1), .seconds(3)])
+        if random.happens(0.3) { duration = .milliseconds(1) ... .milliseconds(400) }
+        if random.happens(0.3) { downtime = .milliseconds(1) ... .milliseconds(300) }
+    }
+
+    var summary: String {
+        disasters.isEmpty ? "none" : disasters.map { "\($0)" }.joined(separator: ",")
+    }
+}

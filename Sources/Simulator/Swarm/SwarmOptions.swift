@@ -1,0 +1,126 @@
+public import Bytes
+
+/// Everything that differs between runs, drawn from the seed: a run uses a few options at their
+/// extremes rather than all at their average (swarm testing, Groce et al. 2012).
+public struct SwarmOptions: Sendable {
+    public var nodes = 3
+    public var groups = 1
+    public var clients = 4
+    public var readLease = true
+
+    public var network = NetworkOptions()
+    public var disk = DiskOptions()
+    public var client = ClientOptions()
+    public var faults = FaultOptions()
+
+    /// How long faults go on, and how long the cluster then has to be whole again.
+    public var safety = Interval.seconds(20)
+    public var healing = Interval.seconds(20)
+
+    /// `election-timeout`, which is also the promise of pair liveness.
+    public var electionTimeout = Interval.milliseconds(300)
+    public var heartbeat = Interval.milliseconds(75)
+    public var requestTimeout = Interval.seconds(5)
+    /// `raft-log-cache`: small, so that entries are read back from the disk.
+    public var logCacheBytes = 64 << 20
+    public var segmentBytes = 1 << 20
+
+    /// Boot clocks run fast or slow by at most this. Two clocks may differ in rate by drift / promise
+    /// (a tenth) before leases are unsafe, so each may be off by less than half of that.
+    public var clockRatePPM = 0
+    /// Wall clocks differ by up to this many milliseconds.
+    public var wallOffset = 0
+
+    /// How long a turn takes.
+    public var turn: ClosedRange<Interval> = .microseconds(5) ... .microseconds(100)
+
+    public var workloads: [WorkloadKind] = [.register, .list, .counter]
+    /// Chance that a register's value is large, and how large.
+    public var largeChance = 0.0
+    public var largeBytesMax = 1
+
+    public init() {}
+
+    /// Draws the options of a run.
+    public init(seed: UInt64) {
+        var random = SeededGenerator(seed: seed ^ 0x0b71_0b71)
+        nodes = random.pick([1, 3, 3, 3, 3, 5])
+        groups = random.pick([1, 1, 2, 3, 4])
+        clients = random.integer(2...8)
+        readLease = random.happens(0.6)
+        electionTimeout = random.pick([.milliseconds(150), .milliseconds(300), .seconds(1)])
+        heartbeat = Interval(nanoseconds: electionTimeout.nanoseconds / 4)
+        requestTimeout = random.pick([.seconds(1), .seconds(3), .seconds(5)])
+        logCacheBytes = random.pick([16 << 10, 256 << 10, 64 << 20])
+        segmentBytes = random.pick([64 << 10, 256 << 10, 1 << 20])
+        clockRatePPM = random.pick([0, 200, 5000, 40_000])
+        wallOffset = random.pick([0, 500, 60_000])
+        if random.happens(0.2) { turn = .microseconds(5) ... .milliseconds(20) }
+        safety = .seconds(Int64(random.integer(8...25)))
+        drawNetwork(&random)
+        disk = DiskOptions(&random)
+        drawClients(&random)
+        faults = FaultOptions(&random, nodes: nodes)
+    }
+
+    private mutating func drawNetwork(_ random: inout SeededGenerator) {
+        network.delay = random.pick([
+            .microseconds(20) ... .microseconds(200),
+            .microseconds(100) ... .milliseconds(3),
+            .milliseconds(1) ... .milliseconds(20),
+        ])
+        if random.happens(0.4) { network.spikeChance = 0.01 }
+        if random.happens(0.4) { network.livenessLoss = random.pick([0.01, 0.1, 0.3]) }
+        if random.happens(0.3) { network.livenessDuplicate = 0.05 }
+        if random.happens(0.35) {
+            network.frames = FrameFaults(
+                drop: random.pick([0, 0.002, 0.02]), duplicate: random.pick([0, 0.01, 0.1]),
+                reorder: random.pick([0, 0.01, 0.1]))
+        }
+        network.splitChance = random.pick([0, 0.05, 0.5])
+        network.windowBytes = random.pick([8 << 10, 256 << 10])
+    }
+
+    private mutating func drawClients(_ random: inout SeededGenerator) {
+        client.pipelineMax = random.pick([1, 1, 4, 16])
+        client.think = random.pick([
+            .milliseconds(0) ... .milliseconds(5), .milliseconds(0) ... .milliseconds(50),
+        ])
+        client.hangUpChance = random.pick([0, 0, 0.01])
+        client.moveChance = random.pick([0, 0.02, 0.2])
+        workloads = WorkloadKind.allCases.filter { _ in random.happens(0.6) }
+        if workloads.isEmpty { workloads = [.register, .list] }
+        if random.happens(0.25) {
+            largeChance = 0.03
+            largeBytesMax = random.pick([10_000, 100_000, 400_000])
+        }
+    }
+
+    /// One line that tells the runs apart.
+    public var summary: String {
+        "nodes=\(nodes) groups=\(groups) clients=\(clients) lease=\(readLease ? "yes" : "no") "
+            + "election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
+            + "cache=\(logCacheBytes) segment=\(segmentBytes) ppm=\(clockRatePPM) "
+            + "workloads=\(workloads.map { "\($0)" }.joined(separator: ",")) "
+            + "faults=\(faults.summary)"
+    }
+}
+
+/// The workloads that a run may mix.
+public enum WorkloadKind: CaseIterable, Sendable {
+    case register, expiry, list, counter, multiKey, churn
+
+    /// Makes the workload for a run with `options`.
+    public func make(_ options: SwarmOptions) -> any Workload {
+        switch self {
+        case .register:
+            RegisterWorkload(
+                keys: 4, largeChance: options.largeChance, largeBytesMax: options.largeBytesMax)
+        case .expiry: RegisterWorkload(keys: 3, expiring: true)
+        case .list: ListWorkload(keys: 4)
+        case .counter: CounterWorkload(keys: 4)
+        case .multiKey: MultiKeyWorkload(keys: 3)
+        case .churn: ChurnWorkload(keys: 5)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+internal import Bytes
+
+/// The first sector of a segment file; layout in LogRecord.swift.
+struct SegmentHeader: Equatable {
+    static let magic: UInt64 = 0x4C41_574E_4945_4B53  // "SKEINWAL"
+    static let version: UInt32 = 1
+    /// Batches begin behind the header's sector.
+    static let size = WALLimits.sectorBytes
+
+    var segment: UInt64
+    var salt: UInt64
+    /// Equal in all segments of a directory.
+    var logIdentity: UInt64
+    var capacity: Int
+    /// Segments below this one are not needed any more.
+    var oldest: UInt64
+    var firstBatch: UInt64
+    /// Where the segment before ends: nothing behind this offset counts. 0 for segment 1.
+    var previousEnd: Int
+    /// Header checksum of the last batch before this segment; 0 at the log's beginning.
+    var chain: UInt32
+
+    /// Writes the header over the first sector of `bytes`, which is all zero.
+    func encode(over bytes: inout ByteBuffer) {
+        bytes.overwrite(littleEndian: Self.magic, at: 0)
+        bytes.overwrite(littleEndian: Self.version, at: 12)
+        bytes.overwrite(littleEndian: segment, at: 16)
+        bytes.overwrite(littleEndian: salt, at: 24)
+        bytes.overwrite(littleEndian: logIdentity, at: 32)
+        bytes.overwrite(littleEndian: UInt64(capacity), at: 40)
+        bytes.overwrite(littleEndian: oldest, at: 48)
+        bytes.overwrite(littleEndian: firstBatch, at: 56)
+        bytes.overwrite(littleEndian: UInt64(previousEnd), at: 64)
+        bytes.overwrite(littleEndian: chain, at: 72)
+        let checksum = CRC32C.checksum(bytes.readable.extracting(12..<Self.size))
+        bytes.overwrite(littleEndian: checksum, at: 8)
+    }
+
+    /// What the first sector of a file can be.
+    enum Reading: Equatable {
+        /// All zero, or the file is empty: preallocated and never used, or not durably.
+        case blank
+        case header(SegmentHeader)
+        /// Whole, but of a format that this build does not read.
+        case otherVersion(UInt32)
+        case damaged
+    }
+
+    /// Reads the first sector of a file, or what there is of it.
+    static func read(_ sector: Span<UInt8>) -> Reading {
+        if isZero(sector) { return .blank }
+        do {
+            guard sector.count == size else { return .damaged }
+            var reader = ByteReader(sector)
+            guard try reader.read(UInt64.self) == magic else { return .damaged }
+            let checksum = try reader.read(UInt32.self)
+            guard checksum == CRC32C.checksum(sector.extracting(12..<size)) else { return .damaged }
+            let version = try reader.read(UInt32.self)
+            guard version == Self.version else { return .otherVersion(version) }
+            let segment = try reader.read(UInt64.self)
+            let salt = try reader.read(UInt64.self)
+            let logIdentity = try reader.read(UInt64.self)
+            let capacity = try reader.read(UInt64.self)
+            let oldest = try reader.read(UInt64.self)
+            let firstBatch = try reader.read(UInt64.self)
+            let previousEnd = try reader.read(UInt64.self)
+            let chain = try reader.read(UInt32.self)
+            guard let capacity = Int(exactly: capacity), let end = Int(exactly: previousEnd) else {
+                return .damaged
+            }
+            return .header(
+                SegmentHeader(
+                    segment: segment, salt: salt, logIdentity: logIdentity, capacity: capacity,
+                    oldest: oldest, firstBatch: firstBatch, previousEnd: end, chain: chain))
+        } catch {
+            return .damaged
+        }
+    }
+}
+
+/// Whether every byte is zero.
+func isZero(_ bytes: Span<UInt8>) -> Bool {
+    var all: UInt8 = 0
+    for i in bytes.indices { all |= bytes[i] }
+    return all == 0
+}
+
+/// The next multiple of a sector at or above `offset`.
+func sectorAligned(_ offset: Int) -> Int {
+    (offset + WALLimits.sectorBytes - 1) / WALLimits.sectorBytes * WALLimits.sectorBytes
+}

@@ -1,0 +1,86 @@
+import Bytes
+import Cluster
+import Testing
+
+@Suite struct ClusterMapTests {
+    static func map(groups: Int = 3) throws -> ClusterMap {
+        let members = (1...3).map {
+            ClusterMap.Member(
+                id: UInt16($0), name: "n\($0)", host: "127.0.0.\($0)",
+                peerPort: 17000 + UInt16($0), clientPort: 7000 + UInt16($0),
+                incarnation: 0xfeed_0000_0000_0000 + UInt64($0))
+        }
+        let ranges = SlotRange.even(groups: groups)
+        return try ClusterMap(
+            clusterID: (high: .max, low: 1), hashSeed: SipHash(key0: 2, key1: 3),
+            clusterVersion: 1, members: members,
+            groups: ranges.enumerated().map {
+                ClusterMap.Group(id: UInt32($0.offset + 1), slots: $0.element)
+            })
+    }
+
+    @Test func `a map is the same after encoding and decoding`() throws {
+        for groups in [1, 3, 1024] {
+            let map = try Self.map(groups: groups)
+            var buffer = ByteBuffer()
+            map.encode(into: &buffer)
+            let decoded = try ClusterMap(decoding: buffer.readable)
+            #expect(decoded == map)
+            let size = buffer.count
+            #expect(size < 16 << 10)
+        }
+    }
+
+    @Test func `each slot belongs to the group whose range holds it`() throws {
+        let map = try Self.map(groups: 7)
+        for group in map.groups {
+            for raw in group.slots.first.raw...group.slots.last.raw {
+                #expect(map.group(for: HashSlot(raw)) == group.id)
+            }
+        }
+        #expect(map.member(named: "n2")?.id == 2)
+        #expect(map.member(9) == nil)
+    }
+
+    @Test func `bytes cut short or changed are refused or decode to another map`() throws {
+        let map = try Self.map()
+        var buffer = ByteBuffer()
+        map.encode(into: &buffer)
+        let whole = buffer.copyBytes()
+        for count in 0..<whole.count {
+            let cut = try? ClusterMap(decoding: Array(whole[..<count]).span)
+            #expect(cut == nil)
+        }
+        let longerBytes = whole + [0]
+        let longer = try? ClusterMap(decoding: longerBytes.span)
+        #expect(longer == nil)
+        var generator = SeededGenerator(seed: 11)
+        for _ in 0..<5000 {
+            var changed = whole
+            let at = Int(generator.below(UInt64(changed.count)))
+            changed[at] ^= 1 << UInt8(generator.below(8))
+            let decoded = try? ClusterMap(decoding: changed.span)
+            #expect(decoded != map)
+        }
+    }
+
+    @Test func `maps with gaps, overlaps and doubles are refused`() throws {
+        let whole = try Self.map()
+        let (one, two) = (whole.groups[0], whole.groups[1])
+        let bad: [[ClusterMap.Group]] = [
+            [], [one], [one, two], [one, one, two], [two, one],
+            [ClusterMap.Group(id: 0, slots: .all)],
+            whole.groups.map { ClusterMap.Group(id: 1, slots: $0.slots) },
+        ]
+        for groups in bad {
+            let map = try? ClusterMap(
+                clusterID: (high: 0, low: 0), hashSeed: SipHash(key0: 0, key1: 0),
+                clusterVersion: 1, members: whole.members, groups: groups)
+            #expect(map == nil)
+        }
+        let unsorted = try? ClusterMap(
+            clusterID: (high: 0, low: 0), hashSeed: SipHash(key0: 0, key1: 0), clusterVersion: 1,
+            members: whole.members.reversed(), groups: whole.groups)
+        #expect(unsorted == nil)
+    }
+}

@@ -1,0 +1,129 @@
+import Bytes
+import WAL
+
+/// A disk with a page cache: writes are unsynced until `sync`; a power cut keeps any subset of the
+/// unsynced sectors, in any order; a killed process keeps all of them, the last one perhaps in part.
+final class VirtualDisk: WALSource {
+    struct File {
+        var number: UInt64
+        var durable: [UInt8]
+        var current: [UInt8]
+        /// Unsynced writes in sectors, oldest first.
+        var unsynced: [(offset: Int, bytes: [UInt8])] = []
+        /// Whether the file's creation was synced.
+        var exists = false
+    }
+
+    private(set) var files: [File] = []
+    /// Set by a test: the next reads fail.
+    var readError: WALError?
+
+    var segments: [UInt64] { files.map(\.number) }
+
+    func size(of segment: UInt64) throws(WALError) -> Int { self[segment].current.count }
+
+    func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError) {
+        if let readError { throw readError }
+        let file = self[position.segment].current
+        let end = min(file.count, position.offset + count)
+        if position.offset < end { bytes.append(Array(file[position.offset..<end])) }
+    }
+
+    subscript(_ number: UInt64) -> File {
+        get { files[files.firstIndex { $0.number == number }!] }
+        set { files[files.firstIndex { $0.number == number }!] = newValue }
+    }
+
+    func contains(_ number: UInt64) -> Bool { files.contains { $0.number == number } }
+
+    /// Creates a file of zeros; a second step, `syncCreation`, makes it durable.
+    func create(_ number: UInt64, bytes: Int) {
+        if contains(number) {
+            let missing = bytes - self[number].current.count
+            if missing > 0 {
+                self[number].current += [UInt8](repeating: 0, count: missing)
+                self[number].durable += [UInt8](repeating: 0, count: missing)
+            }
+        } else {
+            let zeros = [UInt8](repeating: 0, count: bytes)
+            files.append(File(number: number, durable: zeros, current: zeros))
+            files.sort { $0.number < $1.number }
+        }
+    }
+
+    func syncCreation(_ number: UInt64) { self[number].exists = true }
+
+    func write(_ position: WALPosition, _ bytes: [UInt8]) {
+        var offset = 0
+        while offset < bytes.count {
+            let at = position.offset + offset
+            let step = min(512 - at % 512, bytes.count - offset)
+            let part = Array(bytes[offset..<offset + step])
+            self[position.segment].unsynced.append((at, part))
+            self[position.segment].current.replaceSubrange(at..<at + step, with: part)
+            offset += step
+        }
+    }
+
+    func sync(_ number: UInt64) {
+        self[number].durable = self[number].current
+        self[number].unsynced = []
+    }
+
+    /// What a start does before recovery (R1).
+    func syncAll() {
+        for i in files.indices {
+            files[i].exists = true
+            sync(files[i].number)
+        }
+    }
+
+    /// Loses power: every unsynced sector survives or not.
+    func cutPower(_ random: inout SeededGenerator) {
+        files.removeAll { !$0.exists && random.below(2) == 0 }
+        let odds = random.below(4)
+        for i in files.indices {
+            files[i].unsynced.shuffle(using: &random)
+            for sector in files[i].unsynced where random.below(4) > odds {
+                files[i].durable.replaceSubrange(
+                    sector.offset..<sector.offset + sector.bytes.count, with: sector.bytes)
+            }
+            files[i].unsynced = []
+            files[i].current = files[i].durable
+        }
+    }
+
+    /// Kills the process: the page cache survives, the last write only up to some byte.
+    func kill(_ random: inout SeededGenerator) {
+        guard let i = files.indices.last(where: { !files[$0].unsynced.isEmpty }) else { return }
+        guard let last = files[i].unsynced.popLast(), random.below(2) == 0 else { return }
+        files[i].current = files[i].durable
+        for sector in files[i].unsynced {
+            files[i].current.replaceSubrange(
+                sector.offset..<sector.offset + sector.bytes.count, with: sector.bytes)
+        }
+        let kept = Array(last.bytes.prefix(Int(random.below(UInt64(last.bytes.count + 1)))))
+        files[i].unsynced.append((last.offset, kept))
+        files[i].current.replaceSubrange(last.offset..<last.offset + kept.count, with: kept)
+    }
+
+    func remove(_ number: UInt64) { files.removeAll { $0.number == number } }
+
+    func trim(_ number: UInt64, to bytes: Int) {
+        self[number].current.removeSubrange(bytes...)
+        self[number].durable = self[number].current
+    }
+
+    func flip(_ segment: UInt64, _ offset: Int, bit: Int = 0) {
+        self[segment].current[offset] ^= 1 << UInt8(bit)
+    }
+
+    /// A copy with the same contents, all of it durable.
+    func copy() -> VirtualDisk {
+        let disk = VirtualDisk()
+        disk.files = files.map {
+            File(number: $0.number, durable: $0.current, current: $0.current, exists: true)
+        }
+        return disk
+    }
+}
