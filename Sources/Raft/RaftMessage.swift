@@ -63,7 +63,8 @@ public struct RaftMessage: Sendable, Equatable {
         /// Accepted: everything up to here equals the leader's log and is durable. Rejected: the
         /// `previousIndex` that was refused.
         public var index: LogIndex
-        /// Rejected: the last index at which the logs may agree, and the term there.
+        /// Accepted: everything up to here equals the leader's log, durable yet or not. Rejected: the
+        /// last index at which the logs may agree, with the term there in `hintTerm`.
         public var hintIndex: LogIndex
         public var hintTerm: Term
         /// The newest read round of this leader that the follower saw in this term.

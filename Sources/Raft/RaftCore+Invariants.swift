@@ -1,0 +1,53 @@
+internal import Bytes
+internal import DequeModule
+
+extension RaftCore {
+    /// Walks the whole replica; tests and the simulator call it every step.
+    public func checkInvariants() {
+        log.checkInvariants()
+        invariant(commit <= log.lastIndex, "commit past the log")
+        invariant(term >= log.lastTerm, "an entry of a term that never came")
+        invariant(durability.index <= durability.submittedIndex, "durable before written")
+        invariant(durability.submittedIndex <= log.lastIndex, "written past the log")
+        invariant(durability.ticket <= durability.lastTicket, "a ticket from nowhere")
+        invariant(durability.submittedTerm <= term, "a written term above the term")
+        var previous: IOTicket = durability.ticket
+        for append in durability.appends {
+            invariant(append.ticket > previous, "appends under way out of order")
+            invariant(append.last <= durability.submittedIndex, "a completion past the log")
+            previous = append.ticket
+        }
+        checkRole()
+        for follower in progress {
+            follower.checkInvariants(
+                lastIndex: log.lastIndex, inflightMax: configuration.inflightBytesMax)
+            invariant(follower.roundAcknowledged <= round, "a round that never was")
+        }
+    }
+
+    private func checkRole() {
+        switch role {
+        case .leader:
+            invariant(leader == configuration.id, "a leader that follows another")
+            invariant(followed == nil, "a leader that follows")
+            invariant(progress.count == peers.count, "a leader without its followers' progress")
+            invariant(vote == configuration.id, "a leader that did not vote for itself")
+            invariant(log.term(at: termStartIndex) == term, "the term starts with another one")
+            invariant(
+                uncommittedBytes == log.recordBytes(from: commit + 1),
+                "uncommitted bytes are miscounted")
+            invariant(confirmedReadRound <= round, "a confirmed round that never was")
+        case .candidate:
+            invariant(vote == configuration.id, "a candidate that did not vote for itself")
+            invariant(leader == nil && followed == nil, "a candidate that follows")
+        case .preCandidate:
+            invariant(leader == nil, "a pre-candidate that follows")
+        case .follower:
+            invariant(leader == nil || leader == followed?.leader, "a leader that never spoke")
+        }
+        invariant(role == .leader || progress.isEmpty, "progress without leadership")
+        invariant(role == .leader || transfer == nil, "a transfer without leadership")
+        invariant(verified <= log.lastIndex, "verified past the log")
+        invariant(acknowledged <= log.lastIndex, "acknowledged past the log")
+    }
+}

@@ -1,0 +1,284 @@
+public import Bytes
+internal import DequeModule
+
+// The leader's half of replication (paper, 5.3 and 5.4).
+
+extension RaftCore {
+    /// Appends an entry to the leader's log. It leaves, to the disk and to the followers at once, in
+    /// `endTurn`.
+    ///
+    /// - Precondition: the payload is at most `Limits.payloadBytesMax` long.
+    public mutating func propose(
+        kind: EntryKind, payload: Span<UInt8>, now: Instant, liveness: PairLiveness,
+        effects: inout RaftEffects
+    ) -> Proposal {
+        guard role == .leader, !isMuted else { return .notLeader }
+        guard transfer == nil else { return .transferring }
+        let bytes = EntryRecord.headerBytes + payload.count
+        guard uncommittedBytes + bytes <= configuration.uncommittedBytesMax || uncommittedBytes == 0
+        else { return .overloaded }
+        return .appended(append(kind, payload))
+    }
+
+    private mutating func append(_ kind: EntryKind, _ payload: Span<UInt8>) -> LogIndex {
+        uncommittedBytes += EntryRecord.headerBytes + payload.count
+        return log.append(term: term, kind: kind, payload: payload)
+    }
+
+    mutating func becomeLeader(now: Instant, effects: inout RaftEffects) {
+        invariant(role == .candidate && followed == nil, "leader without an election")
+        setRole(.leader, effects: &effects)
+        setLeader(configuration.id, effects: &effects)
+        electedAt = now
+        leaseVoid = false
+        transfer = nil
+        roundOpen = false
+        confirmedReadRound = 0
+        electionDeadline = .distantFuture
+        quorumCheckAt = peers.isEmpty ? .distantFuture : now + configuration.electionTimeout
+        progress.removeAll(keepingCapacity: true)
+        for (position, peer) in peers.enumerated() {
+            progress.append(
+                Progress(id: peer, next: log.lastIndex + 1, linkUp: !linkDown[position]))
+        }
+        uncommittedBytes = log.recordBytes(from: commit + 1)
+        // The first entry of the term: commits what earlier terms left (paper, section 8). It is
+        // never refused for want of room.
+        termStartIndex = append(.noop, ByteBuffer().readable)
+    }
+
+    /// Stops leading, in the same term; the followers are told, so that they need not wait (S13).
+    mutating func stepDown(now: Instant, effects: inout RaftEffects) {
+        invariant(role == .leader, "only a leader steps down")
+        for peer in peers { send(.steppedDown(led: term), to: peer, effects: &effects) }
+        setRole(.follower, effects: &effects)
+        setLeader(nil, effects: &effects)
+        progress.removeAll(keepingCapacity: true)
+        transfer = nil
+        roundOpen = false
+        confirmedReadRound = 0
+        uncommittedBytes = 0
+        quorumCheckAt = .distantFuture
+        electionDeadline = now + randomUpTo(2)
+    }
+
+    // MARK: Commit
+
+    /// Commits what a quorum has on disk, if it is of this term (R4).
+    mutating func advanceCommit(effects: inout RaftEffects) {
+        let reached = quorumValue(own: durability.index) { $0.match }
+        guard reached > commit, reached >= termStartIndex else { return }
+        invariant(log.term(at: reached) == term, "an entry behind the term's start of another term")
+        commit = reached
+        uncommittedBytes = log.recordBytes(from: commit + 1)
+        effects.commitAdvanced = true
+    }
+
+    // MARK: Replies
+
+    mutating func receiveAppendReply(
+        _ reply: RaftMessage.AppendReply, at position: Int, term senderTerm: Term, now: Instant,
+        liveness: PairLiveness, effects: inout RaftEffects
+    ) {
+        if senderTerm > term {
+            _ = learn(term: senderTerm, now: now, liveness: liveness, effects: &effects)
+            return
+        }
+        guard role == .leader, senderTerm == term else { return }
+        progress[position].repliedAt = now
+        progress[position].waitingSince = nil
+        progress[position].commitKnown = max(progress[position].commitKnown, reply.commit)
+        if reply.rejected {
+            handleRejected(reply, at: position)
+        } else {
+            progress[position].followEpoch = max(progress[position].followEpoch, reply.followEpoch)
+            handleAccepted(reply, at: position, effects: &effects)
+            confirmRound(reply.readRound, at: position, effects: &effects)
+        }
+        if progress[position].isWaiting(commit: commit) { progress[position].waitingSince = now }
+    }
+
+    private mutating func handleAccepted(
+        _ reply: RaftMessage.AppendReply, at position: Int, effects: inout RaftEffects
+    ) {
+        invariant(
+            reply.index <= log.lastIndex && reply.hintIndex <= log.lastIndex,
+            "\(peers[position]) acknowledged entries that this leader does not have")
+        let advanced = reply.index > progress[position].match
+        progress[position].acknowledge(reply.index)
+        if progress[position].state == .probe {
+            progress[position].state = .replicate
+            progress[position].probeSent = false
+            progress[position].clearWindow()
+            // Exactly what the follower verified, durable there or not.
+            progress[position].next = max(reply.hintIndex, progress[position].match) + 1
+        } else {
+            progress[position].next = max(
+                progress[position].next, max(reply.hintIndex, reply.index) + 1)
+        }
+        if advanced { advanceCommit(effects: &effects) }
+    }
+
+    private mutating func handleRejected(_ reply: RaftMessage.AppendReply, at position: Int) {
+        // Not of this search: the follower agreed further on since.
+        guard reply.index > progress[position].match else { return }
+        switch progress[position].state {
+        case .snapshot:
+            return
+        case .replicate:
+            progress[position].restart()
+        case .probe:
+            guard reply.index == progress[position].next - 1 else { return }
+        }
+        // Skip the terms that the follower cannot have (S19).
+        let hint = log.lastIndex(upTo: reply.hintIndex, notAfter: reply.hintTerm)
+        progress[position].next = max(
+            min(reply.index, hint + 1), progress[position].match + 1)
+        progress[position].probeSent = false
+        progress[position].probeEmpty = false
+    }
+
+    // MARK: Sending
+
+    /// Sends one follower what this turn has for it.
+    mutating func replicate(
+        to position: Int, now: Instant, effects: inout RaftEffects
+    ) {
+        guard progress[position].linkUp else { return }
+        var isTold = false
+        switch progress[position].state {
+        case .probe:
+            if !progress[position].probeSent {
+                sendProbe(to: position, now: now, effects: &effects)
+                isTold = true
+            }
+        case .replicate:
+            while progress[position].next <= log.lastIndex,
+                progress[position].hasRoom(bytesMax: configuration.inflightBytesMax),
+                sendEntries(to: position, now: now, effects: &effects)
+            {
+                isTold = true
+            }
+        case .snapshot:
+            break
+        }
+        if !isTold { sendNotice(to: position, now: now, effects: &effects) }
+    }
+
+    /// Sends the entries from `next` on that one append holds; false when they must be fetched first.
+    private mutating func sendEntries(
+        to position: Int, now: Instant, effects: inout RaftEffects
+    ) -> Bool {
+        let next = progress[position].next
+        var staged = false
+        var run = log.fit(
+            from: next, upTo: log.lastIndex, maxBytes: configuration.appendBytesMax)
+        if run == nil {
+            run = staging.run(for: peers[position], from: next)
+            staged = run != nil
+        }
+        guard let run else {
+            fetchEntries(for: position, now: now, effects: &effects)
+            return false
+        }
+        sendAppend(
+            to: position, previous: next - 1, entries: next...run.last, staged: staged,
+            wantsReply: true, now: now, effects: &effects)
+        if progress[position].state == .replicate {
+            progress[position].sent(last: run.last, bytes: run.bytes)
+        }
+        return true
+    }
+
+    /// Looks for the place where the logs agree.
+    private mutating func sendProbe(to position: Int, now: Instant, effects: inout RaftEffects) {
+        let next = progress[position].next
+        guard next >= log.firstIndex else {
+            progress[position].state = .snapshot
+            return
+        }
+        progress[position].probeSent = true
+        if !progress[position].probeEmpty, next <= log.lastIndex, next >= log.firstInMemory {
+            _ = sendEntries(to: position, now: now, effects: &effects)
+        } else {
+            sendAppend(
+                to: position, previous: next - 1, entries: nil, staged: false, wantsReply: true,
+                now: now, effects: &effects)
+        }
+    }
+
+    /// Tells a follower without new entries what else is new: the commit index, a read round. At
+    /// most one such message per follower and turn.
+    private mutating func sendNotice(to position: Int, now: Instant, effects: inout RaftEffects) {
+        let isReplicating = progress[position].state == .replicate
+        // Where the follower's log is known to agree, so that it is never refused.
+        let previous = isReplicating ? progress[position].next - 1 : progress[position].match
+        let commitIsNew = min(commit, previous) > progress[position].commitSent
+        let roundIsNew = round > progress[position].roundSent
+        let isWanted = progress[position].heartbeatWanted
+        guard commitIsNew || roundIsNew || isWanted else { return }
+        guard previous + 1 >= log.firstIndex else { return }
+        sendAppend(
+            to: position, previous: previous, entries: nil, staged: false,
+            wantsReply: isWanted || roundIsNew, now: now, effects: &effects)
+    }
+
+    private mutating func sendAppend(
+        to position: Int, previous: LogIndex, entries: ClosedRange<LogIndex>?, staged: Bool,
+        wantsReply: Bool, now: Instant, effects: inout RaftEffects
+    ) {
+        guard let previousTerm = log.term(at: previous) else {
+            invariantFailed("no term is known for entry \(previous)")
+        }
+        let last = entries?.upperBound ?? previous
+        effects.messages.append(
+            RaftOutbound(
+                to: peers[position],
+                message: RaftMessage(
+                    term: term,
+                    body: .append(
+                        RaftMessage.Append(
+                            previousIndex: previous, previousTerm: previousTerm, commit: commit,
+                            readRound: round, wantsReply: wantsReply))),
+                entries: entries, staged: staged))
+        progress[position].heartbeatWanted = false
+        progress[position].commitSent = max(progress[position].commitSent, min(commit, last))
+        progress[position].roundSent = round
+        if progress[position].waitingSince == nil { progress[position].waitingSince = now }
+    }
+
+    /// The records of an outbound append, to follow its message in the frame.
+    ///
+    /// - Precondition: the outbound is of this turn's effects.
+    public func copyRecords(of outbound: RaftOutbound, into buffer: inout ByteBuffer) {
+        guard let entries = outbound.entries else { return }
+        if outbound.staged {
+            staging.copyRecords(entries, for: outbound.to, into: &buffer)
+            return
+        }
+        let last = log.copyRecords(
+            from: entries.lowerBound, upTo: entries.upperBound, maxBytes: .max, into: &buffer)
+        invariant(last == entries.upperBound, "entries left memory before they were sent")
+    }
+
+    // MARK: Links
+
+    /// The connection to `peer` is there (again): whatever was on its way is lost.
+    public mutating func linkUp(_ peer: NodeID) {
+        guard let position = position(of: peer) else { return }
+        linkDown[position] = false
+        guard role == .leader else { return }
+        progress[position].linkUp = true
+        progress[position].restart()
+        progress[position].waitingSince = nil
+    }
+
+    /// The connection to `peer` is gone: nothing is sent to it as leader until `linkUp`.
+    public mutating func linkDown(_ peer: NodeID) {
+        guard let position = position(of: peer) else { return }
+        linkDown[position] = true
+        guard role == .leader else { return }
+        progress[position].linkUp = false
+        progress[position].waitingSince = nil
+    }
+}

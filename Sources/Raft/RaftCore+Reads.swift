@@ -1,0 +1,69 @@
+public import Bytes
+
+// Linearizable reads (thesis, 6.4).
+//
+// A read is served when this leader has committed an entry of its term (`committedInTerm`), all that
+// was committed when the read arrived is applied, and either the lease holds after the read was
+// executed, or a round begun after the read arrived is confirmed.
+
+extension RaftCore {
+    /// The round that confirms everything asked before the end of this turn; its heartbeats leave in
+    /// `endTurn`. All reads of a turn share one round.
+    public mutating func beginReadRound() -> UInt64 {
+        if !roundOpen {
+            round += 1
+            roundOpen = true
+        }
+        return round
+    }
+
+    /// The end of this leader's lease, or nil when it has none. While this replica leads and neither
+    /// transfers nor is muted, an end that was told stays true: promises are not taken back.
+    public func leaseEnd(liveness: PairLiveness) -> Instant? {
+        guard configuration.readLease, committedInTerm, !leaseVoid, transfer == nil else {
+            return nil
+        }
+        // The quorum-th greatest send time; this node's own is always greater.
+        let needed = quorum - 1
+        if needed == 0 { return .distantFuture }
+        var best: Instant?
+        for candidate in progress {
+            guard let sent = promisedSend(candidate, liveness) else { continue }
+            if let best, sent <= best { continue }
+            var count = 0
+            for other in progress {
+                if let otherSent = promisedSend(other, liveness), otherSent >= sent { count += 1 }
+            }
+            if count >= needed { best = sent }
+        }
+        return best.map { $0 + liveness.promise - liveness.drift }
+    }
+
+    /// When the newest ping was sent by whose answer `follower` bound itself in this group and term.
+    private func promisedSend(_ follower: Progress, _ liveness: PairLiveness) -> Instant? {
+        guard follower.followEpoch != 0 else { return nil }
+        return liveness.promisedSend(by: follower.id, epoch: follower.followEpoch)
+    }
+
+    /// Whether this leader's lease holds at `now`, a fresh reading of the boot clock.
+    public func holdsLease(now: Instant, liveness: PairLiveness) -> Bool {
+        guard let end = leaseEnd(liveness: liveness) else { return false }
+        return now < end
+    }
+
+    /// Notes that a follower saw `round` in this term.
+    mutating func confirmRound(_ seen: UInt64, at position: Int, effects: inout RaftEffects) {
+        guard seen > progress[position].roundAcknowledged else { return }
+        invariant(seen <= round, "a round that was never begun")
+        progress[position].roundAcknowledged = seen
+        updateConfirmedRound(effects: &effects)
+    }
+
+    /// The round that a quorum saw; this replica sees a round when it leaves.
+    mutating func updateConfirmedRound(effects: inout RaftEffects) {
+        let seen = quorumValue(own: round) { $0.roundAcknowledged }
+        guard seen > confirmedReadRound else { return }
+        confirmedReadRound = seen
+        effects.readRoundConfirmed = true
+    }
+}

@@ -1,0 +1,44 @@
+public import Bytes
+
+// Leadership transfer (thesis, 3.10).
+
+extension RaftCore {
+    /// Begins to hand leadership over to `target`, or to the most caught up follower that is well.
+    /// Proposals are refused meanwhile, and no lease holds. It ends with another leader, or after one
+    /// election timeout without success (`RaftEffects.transferFailed`). Returns whether it began.
+    @discardableResult
+    public mutating func transferLeadership(
+        to target: NodeID?, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
+    ) -> Bool {
+        guard role == .leader, transfer == nil, !isMuted else { return false }
+        guard let successor = successor(target, now: now, liveness: liveness) else { return false }
+        transfer = Transfer(target: successor, deadline: now + configuration.electionTimeout)
+        return true
+    }
+
+    private func successor(
+        _ wanted: NodeID?, now: Instant, liveness: PairLiveness
+    ) -> NodeID? {
+        var best: Progress?
+        for follower in progress where follower.linkUp && follower.state != .snapshot {
+            if let wanted, follower.id != wanted { continue }
+            // Whom we do not hear of could not win.
+            guard liveness.isUp(follower.id, now: now) else { continue }
+            if let best, follower.match <= best.match { continue }
+            best = follower
+        }
+        return best?.id
+    }
+
+    /// Tells the successor to campaign once it has everything.
+    mutating func advanceTransfer(now: Instant, effects: inout RaftEffects) {
+        guard let transfer, let position = position(of: transfer.target) else { return }
+        guard progress[position].match == log.lastIndex else { return }
+        if let resendAt = transfer.resendAt, now < resendAt { return }
+        self.transfer?.resendAt =
+            now + Interval(nanoseconds: configuration.electionTimeout.nanoseconds / 4)
+        // From here on the successor may be elected at any moment of this term (L4).
+        leaseVoid = true
+        send(.timeoutNow, to: transfer.target, effects: &effects)
+    }
+}

@@ -1,0 +1,232 @@
+public import Bytes
+
+// Where events come in and effects go out.
+
+extension RaftCore {
+    /// Takes a message of a peer. `entries`: the records behind it, for an append; otherwise empty.
+    ///
+    /// - Throws: when the records are damaged or do not fit the message. Nothing has changed then;
+    ///   the host drops the link that brought them.
+    public mutating func receive(
+        _ message: RaftMessage, entries: Span<UInt8>, from sender: NodeID, now: Instant,
+        liveness: PairLiveness, effects: inout RaftEffects
+    ) throws(DecodeError) {
+        guard !isMuted, let position = position(of: sender) else { return }
+        if case .append(let append) = message.body {
+            try receiveAppend(
+                append, entries: entries, from: sender, term: message.term, now: now,
+                liveness: liveness, effects: &effects)
+            return
+        }
+        guard entries.isEmpty else { throw .invalid("records behind a message without") }
+        switch message.body {
+        case .append:
+            break
+        case .appendReply(let reply):
+            receiveAppendReply(
+                reply, at: position, term: message.term, now: now, liveness: liveness,
+                effects: &effects)
+        case .preVote(let lastIndex, let lastTerm):
+            receivePreVote(
+                from: sender, at: position, term: message.term, lastIndex: lastIndex,
+                lastTerm: lastTerm, now: now, liveness: liveness, effects: &effects)
+        case .preVoteReply(let requested, let isGranted):
+            receivePreVoteReply(
+                from: sender, at: position, term: message.term, requested: requested,
+                isGranted: isGranted, now: now, liveness: liveness, effects: &effects)
+        case .vote(let lastIndex, let lastTerm, let transfer):
+            receiveVote(
+                from: sender, term: message.term, lastIndex: lastIndex, lastTerm: lastTerm,
+                transfer: transfer, now: now, liveness: liveness, effects: &effects)
+        case .voteReply(let isGranted):
+            receiveVoteReply(
+                at: position, term: message.term, isGranted: isGranted, now: now,
+                liveness: liveness, effects: &effects)
+        case .timeoutNow:
+            receiveTimeoutNow(
+                from: sender, term: message.term, now: now, liveness: liveness, effects: &effects)
+        case .steppedDown(let led):
+            receiveSteppedDown(
+                from: sender, led: led, now: now, liveness: liveness, effects: &effects)
+        case .probe:
+            receiveProbe(from: sender, at: position, term: message.term, effects: &effects)
+        case .probeReply(let asked, let leads):
+            receiveProbeReply(
+                from: sender, term: message.term, asked: asked, leads: leads, now: now,
+                liveness: liveness, effects: &effects)
+        }
+    }
+
+    /// Ends a turn: everything that the turn wants done is in `effects` now.
+    public mutating func endTurn(
+        now: Instant, liveness: PairLiveness, effects: inout RaftEffects
+    ) {
+        staging.forgetOffered()
+        submit(effects: &effects)
+        if role == .leader {
+            if roundOpen {
+                roundOpen = false
+                updateConfirmedRound(effects: &effects)
+            }
+            for position in progress.indices {
+                replicate(to: position, now: now, effects: &effects)
+            }
+            advanceTransfer(now: now, effects: &effects)
+        }
+        staging.offer()
+        releaseHeld(effects: &effects)
+        sendReply(liveness: liveness, effects: &effects)
+    }
+
+    // MARK: Time
+
+    /// When `tick` wants to be called next.
+    public var nextDeadline: Instant {
+        if isMuted { return .distantFuture }
+        switch role {
+        case .preCandidate, .candidate:
+            return electionDeadline
+        case .follower:
+            return min(electionDeadline, probeAt)
+        case .leader:
+            var deadline = quorumCheckAt
+            for follower in progress where follower.linkUp {
+                if let since = follower.waitingSince {
+                    deadline = min(deadline, since + configuration.retransmitTimeout)
+                }
+                if let notBefore = follower.fetchNotBefore { deadline = min(deadline, notBefore) }
+            }
+            if let transfer {
+                deadline = min(deadline, transfer.resendAt ?? transfer.deadline, transfer.deadline)
+            }
+            return deadline
+        }
+    }
+
+    /// Time has passed. Harmless when `nextDeadline` has not.
+    public mutating func tick(
+        now: Instant, liveness: PairLiveness, effects: inout RaftEffects
+    ) {
+        guard !isMuted else { return }
+        switch role {
+        case .follower: tickFollower(now: now, liveness: liveness, effects: &effects)
+        case .preCandidate: tickPreCandidate(now: now, liveness: liveness, effects: &effects)
+        case .candidate:
+            guard now >= electionDeadline else { return }
+            becomePreCandidate(.retry, now: now, liveness: liveness, effects: &effects)
+        case .leader: tickLeader(now: now, liveness: liveness, effects: &effects)
+        }
+    }
+
+    private mutating func tickFollower(
+        now: Instant, liveness: PairLiveness, effects: inout RaftEffects
+    ) {
+        if now >= probeAt, let leader {
+            probeAt = now + configuration.probeInterval + jitter
+            send(.probe, to: leader, effects: &effects)
+        }
+        guard now >= electionDeadline else { return }
+        if isSilent(now: now) {
+            electionDeadline = silentUntil + randomUpTo(2)
+            return
+        }
+        guard let contact = leaderContact(liveness: liveness) else {
+            becomePreCandidate(pendingReason, now: now, liveness: liveness, effects: &effects)
+            return
+        }
+        if leaderRestarted(liveness: liveness) {
+            becomePreCandidate(.leaderRestarted, now: now, liveness: liveness, effects: &effects)
+            return
+        }
+        // The deadline moves only when it is met: an idle group wakes once per election timeout.
+        electionDeadline = contact + configuration.electionTimeout + jitter
+        if now >= electionDeadline {
+            becomePreCandidate(.leaderSilent, now: now, liveness: liveness, effects: &effects)
+        }
+    }
+
+    private mutating func tickPreCandidate(
+        now: Instant, liveness: PairLiveness, effects: inout RaftEffects
+    ) {
+        guard now >= electionDeadline else { return }
+        if let followed, !followed.gone, !leaderRestarted(liveness: liveness),
+            liveness.isUp(followed.leader, now: now)
+        {
+            // The leader's node is back, and nobody else leads: stand by it, and ask.
+            setRole(.follower, effects: &effects)
+            setLeader(followed.leader, effects: &effects)
+            electionDeadline = now + configuration.electionTimeout + jitter
+            probeAt = now + configuration.probeInterval + jitter
+            send(.probe, to: followed.leader, effects: &effects)
+            return
+        }
+        becomePreCandidate(pendingReason, now: now, liveness: liveness, effects: &effects)
+    }
+
+    private mutating func tickLeader(
+        now: Instant, liveness: PairLiveness, effects: inout RaftEffects
+    ) {
+        if now >= quorumCheckAt {
+            guard quorumIsActive(now: now, liveness: liveness) else {
+                // CheckQuorum (thesis, 6.2): others may have been elected already.
+                pendingReason = .steppedDown
+                stepDown(now: now, effects: &effects)
+                return
+            }
+            quorumCheckAt = quorumContact(liveness: liveness) + configuration.electionTimeout
+            refreshEpochs(now: now, liveness: liveness)
+        }
+        for position in progress.indices where progress[position].linkUp {
+            if let notBefore = progress[position].fetchNotBefore, now >= notBefore {
+                progress[position].fetchNotBefore = nil
+            }
+            guard let since = progress[position].waitingSince,
+                now >= since + configuration.retransmitTimeout
+            else { continue }
+            progress[position].waitingSince = nil
+            guard progress[position].isWaiting(commit: commit) else { continue }
+            if progress[position].state == .replicate, progress[position].inflight.isEmpty {
+                progress[position].heartbeatWanted = true
+            } else {
+                progress[position].restart()
+            }
+        }
+        if let transfer, now >= transfer.deadline {
+            self.transfer = nil
+            effects.transferFailed = true
+        }
+    }
+
+    /// The newest moment at which a quorum, this replica included, was known to be well.
+    func quorumContact(liveness: PairLiveness) -> Instant {
+        let needed = quorum - 1
+        var best = electedAt
+        for candidate in peers {
+            guard let sent = liveness.acknowledgedSend(by: candidate), sent > best else { continue }
+            var count = 0
+            for other in peers {
+                if let otherSent = liveness.acknowledgedSend(by: other), otherSent >= sent {
+                    count += 1
+                }
+            }
+            if count >= needed { best = sent }
+        }
+        return best
+    }
+
+    func quorumIsActive(now: Instant, liveness: PairLiveness) -> Bool {
+        peers.isEmpty || now < quorumContact(liveness: liveness) + configuration.electionTimeout
+    }
+
+    /// Asks for a reply where a follower's promises carry a newer epoch than its replies: the lease
+    /// counts it again then. Only after a follower left this node in another group.
+    private mutating func refreshEpochs(now: Instant, liveness: PairLiveness) {
+        guard configuration.readLease else { return }
+        for position in progress.indices where progress[position].state == .replicate {
+            let epoch = liveness.promisedEpoch(of: peers[position])
+            if epoch > progress[position].followEpoch, liveness.isUp(peers[position], now: now) {
+                progress[position].heartbeatWanted = true
+            }
+        }
+    }
+}

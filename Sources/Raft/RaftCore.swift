@@ -1,0 +1,290 @@
+public import Bytes
+internal import DequeModule
+
+/// One Raft group at one node: a pure state machine in the words of the paper (Ongaro, Ousterhout
+/// 2014; "thesis" is Ongaro's).
+///
+/// Every call takes the time and the node's `PairLiveness`, changes this value, and leaves what is to
+/// be done in `RaftEffects`. No clock, no thread, no randomness of its own. How a host drives it:
+///
+/// 1. During a turn it calls `receive`, `propose`, `durable`, `fetched`, `tick` (when `nextDeadline`
+///    has passed), `beginReadRound` and so on, in any order.
+/// 2. At the end of the turn it calls `endTurn` of every group that it called anything of, and takes
+///    the effects: `io` goes into the log batch in order, `messages` to the peers. All of a turn's
+///    durable operations come out of `endTurn`, at most one of each kind: hard state, truncation,
+///    append, in this order, so that a torn batch leaves a prefix that makes sense.
+/// 3. When a batch is durable it calls `durable(upTo:)` with the last ticket in it.
+/// 4. It applies entries up to `commit`, reading them from `log` or, evicted, through a fetch.
+///
+/// Roles, each arrow with the function that makes it:
+///
+///     follower --becomePreCandidate--> preCandidate --campaign--> candidate --becomeLeader--> leader
+///        ^            |                     |                        |                          |
+///        |            +-----campaign (TimeoutNow)--------------------+                          |
+///        +-----------follow, becomeFollower---------------------------+-----------stepDown------+
+///
+/// What is durable before what leaves:
+/// - A vote request and a granted vote leave when term, vote and the whole log they speak of are
+///   durable (S8). The candidate counts its own vote only then.
+/// - An append reply acknowledges min(durable, equal to this leader's log).
+/// - The leader counts itself at `durable`, by the same path in a group of one (S9).
+///
+/// Numbered invariants, beside those of `RaftLog`, `Progress` and `PairLiveness`:
+///  R1  `commit <= log.lastIndex`; entries up to `commit` are never truncated.
+///  R2  `durableIndex <= submittedIndex <= log.lastIndex`: a truncation lowers the first two at once,
+///      and clamps the completions still under way, so that no completion of a replaced entry
+///      counts (S6 a, b).
+///  R3  At most one leader is ever seen in one term; another one ends the process (NuRaft 531).
+///  R4  Only an entry of the own term is committed by counting (paper, 5.4.2).
+///  R5  Read rounds rise for the life of this value; a confirmation counts only in the term that
+///      asked (S1).
+public struct RaftCore: ~Copyable {
+    public let configuration: RaftConfiguration
+    /// The other members, ascending.
+    let peers: [NodeID]
+    var generator: SeededGenerator
+
+    // Hard state, as it will be durable when this turn's operations are.
+    public internal(set) var term: Term
+    public internal(set) var vote: NodeID?
+    public internal(set) var log: RaftLog
+
+    public internal(set) var role = RaftRole.follower
+    /// Who leads in `term`, as far as known; nil while looking for one.
+    public internal(set) var leader: NodeID?
+    /// Everything up to here is committed. Not persisted: 0 after a restart.
+    public internal(set) var commit: LogIndex = 0
+    /// Why this replica campaigned last.
+    public internal(set) var electionReason = ElectionReason.none
+    /// A replica that is muted takes part in nothing: it drops messages, never votes, never
+    /// campaigns. For a node that must not speak yet (genesis) or any more (corruption).
+    public internal(set) var isMuted = false
+
+    // Durability.
+    var durability: Durability
+    /// Messages that wait for their ticket.
+    var held = Deque<Held>()
+    /// How many at the end of `held` were queued this turn and have no ticket yet.
+    var heldThisTurn = 0
+
+    // Follower.
+    /// The leader of this term and what was promised to it; set by its first append.
+    var followed: Followed?
+    /// The log equals this term's leader's up to here.
+    var verified: LogIndex = 0
+    /// What was acknowledged to this term's leader.
+    var acknowledged: LogIndex = 0
+    var roundSeen: UInt64 = 0
+    var replyOwed = false
+    /// When a quiet leader is asked whether it still leads.
+    var probeAt = Instant.distantFuture
+
+    // Election.
+    /// Until when this replica neither votes nor campaigns, after a restart (L5).
+    let silentUntil: Instant
+    var electionDeadline: Instant
+    /// Random part of the election timeout while following.
+    var jitter = Interval(nanoseconds: 0)
+    /// Votes or pre-votes of `peers`, by position.
+    var granted: [Bool]
+    /// What the next campaign is for.
+    var pendingReason = ElectionReason.start
+    /// Links that are down, by position in `peers`.
+    var linkDown: [Bool]
+
+    // Leader.
+    var progress: [Progress] = []
+    /// The first entry of this leader's term.
+    var termStartIndex: LogIndex = 0
+    var electedAt = Instant(nanoseconds: 0)
+    /// Bytes of records behind `commit`.
+    var uncommittedBytes = 0
+    var transfer: Transfer?
+    /// L4: TimeoutNow left in this term.
+    var leaseVoid = false
+    var quorumCheckAt = Instant.distantFuture
+    /// The newest read round begun; R5.
+    var round: UInt64 = 0
+    /// The round begun in this turn has not left yet.
+    var roundOpen = false
+    public internal(set) var confirmedReadRound: UInt64 = 0
+
+    // Fetches.
+    var lastFetch: UInt64 = 0
+    var staging = Staging()
+
+    struct Held: Sendable {
+        var ticket: IOTicket
+        var outbound: RaftOutbound
+    }
+
+    struct Followed: Sendable {
+        let leader: NodeID
+        /// The leader's process, as seen when its newest append came.
+        var boot: UInt64?
+        /// The follow epoch quoted last; nil when none was.
+        var quoted: UInt64?
+        /// The leader itself gave the term up.
+        var gone = false
+        let since: Instant
+    }
+
+    struct Transfer: Sendable {
+        let target: NodeID
+        let deadline: Instant
+        var resendAt: Instant?
+    }
+
+    /// A replica as its log on disk remembers it.
+    ///
+    /// - Parameter seed: of the randomness of its timeouts; another one for every group and node.
+    public init(
+        _ configuration: RaftConfiguration, restored: consuming RestoredGroup, seed: UInt64,
+        now: Instant
+    ) {
+        let members = configuration.members.sorted()
+        invariant(members.contains(configuration.id), "a node outside of its group")
+        invariant(members.count <= Limits.membersMax, "too many members")
+        for position in members.indices.dropFirst() {
+            invariant(members[position - 1] < members[position], "a member named twice")
+        }
+        invariant(
+            configuration.appendBytesMax <= Limits.recordBytesMax, "appends larger than a frame")
+        self.configuration = configuration
+        peers = members.filter { $0 != configuration.id }
+        generator = SeededGenerator(seed: seed)
+        term = restored.term
+        vote = restored.vote
+        log = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
+        invariant(term >= log.lastTerm, "an entry of a term that never came")
+        durability = Durability(term: term, vote: vote, lastIndex: log.lastIndex)
+        granted = Array(repeating: false, count: peers.count)
+        linkDown = Array(repeating: false, count: peers.count)
+        let mayHavePromised = !restored.directoryWasEmpty && !peers.isEmpty
+        silentUntil =
+            mayHavePromised ? now + configuration.electionTimeout : Instant(nanoseconds: .min)
+        electionDeadline = now
+        if !peers.isEmpty {
+            electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
+        }
+    }
+
+    // MARK: What a host asks
+
+    public var lastIndex: LogIndex { log.lastIndex }
+    /// Everything up to here is durable at this node.
+    public var durableIndex: LogIndex { durability.index }
+    public var isLeader: Bool { role == .leader }
+    /// Members that make a majority.
+    public var quorum: Int { (peers.count + 1) / 2 + 1 }
+    /// Whether leadership is being handed over.
+    public var isTransferring: Bool { transfer != nil }
+    /// Whether this leader has committed an entry of its own term: before that it does not know what
+    /// is committed, and serves no read (S3).
+    public var committedInTerm: Bool { role == .leader && commit >= termStartIndex }
+
+    /// What this leader knows about its followers, in the order of their ids; empty elsewhere.
+    public var followers: [FollowerStatus] {
+        progress.map {
+            let state: FollowerStatus.State =
+                switch $0.state {
+                case .probe: .probe
+                case .replicate: .replicate
+                case .snapshot: .snapshot
+                }
+            return FollowerStatus(
+                id: $0.id, state: state, match: $0.match, next: $0.next,
+                inflightBytes: $0.inflightBytes, repliedAt: $0.repliedAt)
+        }
+    }
+
+    /// Stops or resumes taking part; see `isMuted`. A leader that is muted steps down first.
+    public mutating func setMuted(_ muted: Bool, now: Instant, effects: inout RaftEffects) {
+        guard muted != isMuted else { return }
+        if muted {
+            if role == .leader { stepDown(now: now, effects: &effects) }
+            if role != .follower { setRole(.follower, effects: &effects) }
+            setLeader(nil, effects: &effects)
+        } else {
+            electionDeadline = max(now, silentUntil) + randomUpTo(2)
+        }
+        isMuted = muted
+    }
+
+    /// Drops the oldest entries from memory until at most `bytes` remain; what is not applied, not
+    /// committed or not durable stays.
+    public mutating func evictLog(toBytes bytes: Int, applied: LogIndex) {
+        log.evict(toBytes: bytes, keeping: min(applied, commit, durability.index) + 1)
+    }
+
+    // MARK: Small things that all parts use
+
+    /// A random time below electionTimeout / `divisor`.
+    mutating func randomUpTo(_ divisor: Int64) -> Interval {
+        let bound = max(configuration.electionTimeout.nanoseconds / divisor, 1)
+        return Interval(nanoseconds: Int64(generator.below(UInt64(bound))))
+    }
+
+    func position(of peer: NodeID) -> Int? {
+        for position in peers.indices where peers[position] == peer { return position }
+        return nil
+    }
+
+    mutating func setRole(_ role: RaftRole, effects: inout RaftEffects) {
+        guard role != self.role else { return }
+        self.role = role
+        effects.roleChanged = true
+    }
+
+    mutating func setLeader(_ leader: NodeID?, effects: inout RaftEffects) {
+        guard leader != self.leader else { return }
+        self.leader = leader
+        effects.leaderChanged = true
+    }
+
+    /// Enters a higher term. The caller has left the old one properly (L2, L3).
+    mutating func setTerm(_ term: Term, effects: inout RaftEffects) {
+        invariant(term > self.term, "terms only rise")
+        invariant(role != .leader, "a leader steps down before it leaves its term")
+        self.term = term
+        vote = nil
+        followed = nil
+        verified = 0
+        acknowledged = 0
+        roundSeen = 0
+        replyOwed = false
+        probeAt = .distantFuture
+        setLeader(nil, effects: &effects)
+        effects.roleChanged = true
+    }
+
+    func send(_ body: RaftMessage.Body, to peer: NodeID, effects: inout RaftEffects) {
+        effects.messages.append(
+            RaftOutbound(to: peer, message: RaftMessage(term: term, body: body)))
+    }
+
+    /// Keeps a message back until all that this turn makes durable is durable.
+    mutating func sendWhenDurable(_ body: RaftMessage.Body, to peer: NodeID) {
+        held.append(
+            Held(
+                ticket: .max,
+                outbound: RaftOutbound(to: peer, message: RaftMessage(term: term, body: body))))
+        heldThisTurn += 1
+    }
+
+    /// The greatest value that a quorum reaches, this replica's own being `own`.
+    func quorumValue(own: UInt64, _ value: (Progress) -> UInt64) -> UInt64 {
+        func reached(_ candidate: UInt64) -> Bool {
+            var count = own >= candidate ? 1 : 0
+            for follower in progress where value(follower) >= candidate { count += 1 }
+            return count >= quorum
+        }
+        var best: UInt64 = 0
+        if own > best, reached(own) { best = own }
+        for follower in progress {
+            let candidate = value(follower)
+            if candidate > best, reached(candidate) { best = candidate }
+        }
+        return best
+    }
+}
