@@ -147,3 +147,10 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// SKEIN_ONLY=UV leaves only the libuv wrappers and their tests, so that a build with a sanitizer takes
+// a minute (scripts/test asan).
+if Context.environment["SKEIN_ONLY"] == "UV" {
+    let kept: Set = ["CLibuv", "CSkein", "Bytes", "UV", "UVTests"]
+    package.targets.removeAll { !kept.contains($0.name) }
+}

@@ -1,3 +1,4 @@
+public import Bytes
 internal import CLibuv
 internal import Glibc
 
@@ -75,6 +76,16 @@ public final class TCPStream: Handle {
 
     /// Probes an idle connection after `seconds`, so that a vanished peer is noticed.
     public func setKeepAlive(after seconds: UInt32) { uv_tcp_keepalive(pointer(), 1, seconds) }
+
+    /// Gives the connection up when sent bytes stay unacknowledged for so long (TCP_USER_TIMEOUT).
+    /// Without it a connection outlives a partition, and afterwards waits for a retransmission that
+    /// TCP has put off by as much again.
+    public func setUnacknowledgedTimeout(_ timeout: Interval) {
+        var milliseconds = UInt32(clamping: timeout.milliseconds)
+        setsockopt(
+            descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds,
+            socklen_t(MemoryLayout<UInt32>.size))
+    }
 
     /// The socket's own address.
     public var localAddress: Address? {

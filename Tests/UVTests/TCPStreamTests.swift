@@ -21,7 +21,7 @@ import UV
 
     @Test func `a reader that pauses holds the writer back and loses nothing`() throws {
         let pair = try LoopbackPair()
-        let total = 32 << 20
+        let total = 16 << 20
         let bytes = pattern(from: 0, count: total)
         pair.server.pauseReading()
         var sent = 0
@@ -128,7 +128,7 @@ import UV
                 let stream = try? TCPStream(loop, adopting: descriptor)
             else { return }
             let recorder = Recorder()
-            recorder.onReceived = { stream in
+            recorder.onReceived = { [unowned recorder] stream in
                 stream.write(ByteBuffer(Array(recorder.received.suffix(5))))
             }
             recorder.onEnded = { $0.close() }

@@ -1,0 +1,2 @@
+/// The hash commands.
+enum Hashes {}

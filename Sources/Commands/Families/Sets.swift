@@ -1,0 +1,2 @@
+/// The set commands.
+enum Sets {}

@@ -1,0 +1,2 @@
+/// The sorted set commands.
+enum SortedSets {}

@@ -1,0 +1,127 @@
+public import RESP
+
+/// What a command does with a key, in the order in which COMMAND INFO prints it.
+public struct KeyFlags: OptionSet, Sendable {
+    public let rawValue: UInt16
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+    private init(bit: UInt16) { rawValue = 1 << bit }
+
+    /// Reads and writes, reads, overwrites or removes the key itself.
+    public static let ro = KeyFlags(bit: 0)
+    public static let rw = KeyFlags(bit: 1)
+    public static let ow = KeyFlags(bit: 2)
+    public static let rm = KeyFlags(bit: 3)
+    /// Returns, changes, adds or deletes user data within it.
+    public static let access = KeyFlags(bit: 4)
+    public static let update = KeyFlags(bit: 5)
+    public static let insert = KeyFlags(bit: 6)
+    public static let delete = KeyFlags(bit: 7)
+    public static let notKey = KeyFlags(bit: 8)
+    public static let incomplete = KeyFlags(bit: 9)
+    public static let variableFlags = KeyFlags(bit: 10)
+
+    static let names: [StaticString] = [
+        "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete",
+        "variable_flags",
+    ]
+}
+
+/// One run of keys among a command's arguments.
+public struct KeySpec: Sendable {
+    enum Search: UInt8, Sendable {
+        /// From `begin` to `last` (counted from `begin`, or from the end when negative).
+        case range
+        /// At `begin` stands how many keys follow it.
+        case counted
+    }
+
+    let flags: KeyFlags
+    let search: Search
+    let begin: Int8
+    let last: Int8
+    let step: Int8
+    let notes: StaticString?
+
+    /// One key at position `begin`.
+    public static func at(_ begin: Int8, _ flags: KeyFlags, notes: StaticString? = nil) -> KeySpec {
+        KeySpec(flags: flags, search: .range, begin: begin, last: 0, step: 1, notes: notes)
+    }
+
+    /// Keys from position `begin` to the argument `last` (-1: the last one), every `step`-th.
+    public static func from(_ begin: Int8, to last: Int8, step: Int8 = 1, _ flags: KeyFlags)
+        -> KeySpec
+    {
+        KeySpec(flags: flags, search: .range, begin: begin, last: last, step: step, notes: nil)
+    }
+
+    /// As many keys as the number at position `begin` says, behind it.
+    public static func counted(at begin: Int8, _ flags: KeyFlags) -> KeySpec {
+        KeySpec(flags: flags, search: .counted, begin: begin, last: 0, step: 1, notes: nil)
+    }
+}
+
+/// The runs of keys of a command.
+public struct KeySpecs: Sendable {
+    let first: KeySpec?
+    let second: KeySpec?
+
+    public static let none = KeySpecs(first: nil, second: nil)
+
+    public static func one(_ spec: KeySpec) -> KeySpecs { KeySpecs(first: spec, second: nil) }
+
+    public static func two(_ first: KeySpec, _ second: KeySpec) -> KeySpecs {
+        KeySpecs(first: first, second: second)
+    }
+
+    var count: Int { (first == nil ? 0 : 1) + (second == nil ? 0 : 1) }
+
+    /// First, last and step as the COMMAND of old Redis tells them; zeros when the arguments must
+    /// be looked at.
+    var legacyRange: (first: Int, last: Int, step: Int) {
+        guard let first, first.search == .range else { return (0, 0, 0) }
+        let begin = Int(first.begin)
+        func last(_ spec: KeySpec) -> Int {
+            spec.last >= 0 ? Int(spec.begin) + Int(spec.last) : Int(spec.last)
+        }
+        guard let second, second.search == .range, first.last == 0 else {
+            return (begin, last(first), Int(first.step))
+        }
+        return (begin, last(second), 1)
+    }
+
+    /// Calls `body` with the position of every key of `request`, in order; returns false, without a
+    /// call, when the arguments contradict themselves (a key count that is no number, or too large).
+    public func forEachKey(of request: borrowing Request, _ body: (Int) -> Void) -> Bool {
+        guard Self.isSound(first, request), Self.isSound(second, request) else { return false }
+        Self.visit(first, request, body)
+        Self.visit(second, request, body)
+        return true
+    }
+
+    private static func isSound(_ spec: KeySpec?, _ request: borrowing Request) -> Bool {
+        guard let spec else { return true }
+        guard Int(spec.begin) < request.count else { return false }
+        guard spec.search == .counted else { return true }
+        guard let count = request.integer(at: Int(spec.begin)), count > 0 else { return false }
+        return count <= request.count - Int(spec.begin) - 1
+    }
+
+    private static func visit(
+        _ spec: KeySpec?, _ request: borrowing Request, _ body: (Int) -> Void
+    ) {
+        guard let spec else { return }
+        let begin = Int(spec.begin)
+        switch spec.search {
+        case .range:
+            let last = spec.last >= 0 ? begin + Int(spec.last) : request.count + Int(spec.last)
+            var position = begin
+            while position <= last, position < request.count {
+                body(position)
+                position += Int(spec.step)
+            }
+        case .counted:
+            guard let count = request.integer(at: begin) else { return }
+            for key in 1...Int(count) { body(begin + key) }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+internal import Configuration
+internal import Bytes
+internal import PeerProtocol
+internal import RESP
+internal import Raft
+
+/// What waits longer than `request-timeout` gets an error that says what is known.
+///
+/// - `-CLUSTERDOWN`: it never left this node, or was only a read: certainly not executed, and it
+///   never will be.
+/// - `-UNCERTAIN`: it was sent to a leader, and no answer came. Nobody knows.
+extension Engine {
+    static let downError = "CLUSTERDOWN No leader answered in time, the command was not executed"
+    static let uncertainError =
+        "UNCERTAIN No leader answered in time, the command may have been executed"
+
+    mutating func expireWaiting(now: ClockReading) {
+        let limit = now.boot - node.configuration.requestTimeout
+        for group in 0..<node.routes.count {
+            while let at = node.routes[group].writes.firstAwaited(),
+                node.routes[group].writes[at].queuedAt <= limit
+            {
+                let (item, neverSent) = node.routes[group].writes.giveUp(at: at)
+                timeOut(item.session, neverSent ? Self.downError : Self.uncertainError)
+            }
+            while let at = node.routes[group].reads.firstAwaited(),
+                node.routes[group].reads[at].queuedAt <= limit
+            {
+                timeOut(node.routes[group].reads.giveUp(at: at).item.session, Self.downError)
+            }
+            // Without its reference in the log, a large command is certainly not executed.
+            node.routes[group].uploads.removeAll { upload in
+                guard upload.progressAt <= limit else { return false }
+                lateUploads.append(upload.session)
+                return true
+            }
+        }
+        for session in lateUploads { timeOut(session, Self.downError) }
+        lateUploads.removeAll()
+        refuseBlocked(before: limit)
+    }
+
+    private mutating func timeOut(_ session: SessionID, _ error: String) {
+        node.statistics.timedOutCommands += 1
+        guard let index = sessions.index(of: session) else { return }
+        if sessions[index].gather != nil {
+            sessions[index].gather?.remaining -= 1
+            let part = Array("-\(error)\r\n".utf8)
+            if let free = sessions[index].gather?.parts.firstIndex(where: \.isEmpty) {
+                sessions[index].gather?.parts[free] = part
+            }
+        } else {
+            sessions[index].answer(error: error)
+        }
+        sessions.markFlushing(index)
+        sessions.markReady(index)
+    }
+
+    /// Sessions that wait for room in a queue: those that waited too long are refused, the others
+    /// try again when there is room.
+    private mutating func refuseBlocked(before limit: Instant) {
+        let blocked = node.blockedSessions
+        node.blockedSessions.removeAll(keepingCapacity: true)
+        for id in blocked {
+            guard let index = sessions.index(of: id), let since = sessions[index].blockedSince else {
+                continue
+            }
+            if since <= limit {
+                sessions[index].blockedSince = nil
+                sessions[index].refusal = Self.downError
+                node.statistics.timedOutCommands += 1
+            } else {
+                node.blockedSessions.append(id)
+            }
+            sessions.markReady(index)
+        }
+    }
+
+    // MARK: Commands that go to every group
+
+    /// Begins a command whose parts go to all groups.
+    mutating func beginGather(
+        _ index: Int, merge: Gather.Merge, request: [[UInt8]], isWrite: Bool, now: ClockReading
+    ) {
+        let groups = node.dataGroups
+        sessions[index].gather = Gather(
+            merge: merge, remaining: groups, parts: Array(repeating: [], count: groups))
+        sessions[index].wait = .gather
+        for group in 1...groups { enqueue(index, group, request, isWrite: isWrite, now: now) }
+    }
+
+    /// Queues a command that the engine itself composed, for one group.
+    private mutating func enqueue(
+        _ index: Int, _ group: Int, _ arguments: [[UInt8]], isWrite: Bool, now: ClockReading
+    ) {
+        var bytes = ByteBuffer()
+        var ranges: [ArgumentRange] = []
+        for argument in arguments {
+            ranges.append(ArgumentRange(offset: bytes.count, count: argument.count))
+            bytes.append(argument)
+        }
+        let request = Request(bytes: bytes.readable, ranges: ranges.span)
+        let (database, session) = (sessions[index].database, sessions[index].id)
+        let flags: LoggedCommand.Flags = sessions[index].resp == .three ? .resp3 : []
+        if isWrite {
+            _ = node.routes[group].writes.append(
+                request, flags: flags, database: database, session: session, now: now.boot)
+        } else {
+            _ = node.routes[group].reads.append(
+                request, flags: flags, database: database, session: session, now: now.boot)
+        }
+    }
+
+    /// Queues a read that the engine routes itself to one group: SCAN.
+    mutating func beginSingle(
+        _ index: Int, group: Int, request: [[UInt8]], now: ClockReading
+    ) {
+        sessions[index].wait = .reads(group)
+        sessions[index].inFlight = 1
+        enqueue(index, group, request, isWrite: false, now: now)
+    }
+
+    /// Answers a command whose parts are all there, or begins its second step.
+    mutating func finishGather(_ index: Int, now: ClockReading) {
+        guard let gather = sessions[index].gather, gather.remaining == 0 else { return }
+        sessions[index].gather = nil
+        sessions[index].wait = .nothing
+        let merged = gather.merged()
+        if gather.merge == .pick, merged.first != UInt8(ascii: "-") {
+            pickKey(index, gather, now: now)
+            return
+        }
+        node.writeReply(to: &sessions[index]) { $0.raw(merged.span) }
+        sessions.markFlushing(index)
+    }
+
+    /// RANDOMKEY, second step: one group is asked, with a chance that goes by its number of keys.
+    private mutating func pickKey(_ index: Int, _ gather: Gather, now: ClockReading) {
+        let total = gather.total
+        guard total > 0, let group = gather.group(holding: node.random.below(total)) else {
+            node.writeReply(to: &sessions[index]) { $0.null() }
+            sessions.markFlushing(index)
+            return
+        }
+        beginSingle(index, group: group + 1, request: [Array("RANDOMKEY".utf8)], now: now)
+    }
+}

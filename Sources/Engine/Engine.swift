@@ -1,0 +1,414 @@
+public import Bytes
+internal import Cluster
+internal import Commands
+public import Configuration
+internal import PeerProtocol
+internal import RESP
+public import Raft
+internal import Store
+public import WAL
+
+/// The deterministic part of a node: clients' bytes, peers' bytes, completions of the log and the
+/// clock go in; an `Outbox` comes out once per turn. It opens no socket, reads no clock and calls
+/// nobody back, so the server and the simulator run the same code.
+///
+/// One turn: events (`receive`, `logDurable`, `tick` ...), then `endTurn`, then the host drains
+/// `outbox` and writes what sessions and links have to say.
+public struct Engine: ~Copyable {
+    var node: NodeState
+    var sessions = SessionTable()
+    /// Filled by `endTurn`.
+    public var outbox = Outbox()
+    /// When `tick` is to be called at the latest.
+    public private(set) var nextDeadline = Instant.distantFuture
+    /// The host should not wait for events before the next turn.
+    public private(set) var hasMoreWork = false
+    /// Sessions whose large command is given up in this tick.
+    var lateUploads: [SessionID] = []
+
+    /// Continues from a recovered log, or begins on an empty directory.
+    ///
+    /// - Throws: `StartError` when the directory does not belong to this node.
+    public init(
+        configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
+        now: ClockReading, liveness: PairLiveness
+    ) throws(StartError) {
+        node = try NodeState(
+            configuration: configuration, recovered: recovered, seed: seed, now: now,
+            liveness: liveness)
+        nextDeadline = now.boot
+    }
+
+    // MARK: Clients
+
+    /// A client connected. Nil when there are `maxclients` already: the host answers
+    /// `-ERR max number of clients reached` and closes.
+    public mutating func open(
+        address: String, local: String, descriptor: Int32, now: ClockReading
+    ) -> SessionID? {
+        guard sessions.count < node.configuration.maxclients else {
+            node.statistics.connectionsRejected += 1
+            return nil
+        }
+        node.statistics.connectionsReceived += 1
+        return sessions.open(
+            address: address, localAddress: local, descriptor: descriptor,
+            limits: node.respLimits, now: now.boot)
+    }
+
+    /// The client's socket is gone. Commands under way may still take effect.
+    public mutating func close(_ session: SessionID) {
+        sessions.remove(session)
+    }
+
+    /// Free bytes at the end of the session's input, for the host to read into; then `received`.
+    @unsafe
+    public mutating func inputTail(of session: SessionID, minimum: Int)
+        -> UnsafeMutableRawBufferPointer
+    {
+        guard let index = sessions.index(of: session) else {
+            return unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        }
+        return unsafe sessions[index].input.unsafeTail(minimum: minimum)
+    }
+
+    /// The host read `count` bytes into the tail.
+    public mutating func received(_ count: Int, from session: SessionID, now: ClockReading) {
+        guard let index = sessions.index(of: session) else { return }
+        sessions[index].input.commit(count)
+        accept(count, index, now: now)
+    }
+
+    /// Bytes of a client, copied in.
+    public mutating func receive(
+        _ bytes: Span<UInt8>, from session: SessionID, now: ClockReading
+    ) {
+        guard let index = sessions.index(of: session) else { return }
+        sessions[index].input.append(bytes)
+        accept(bytes.count, index, now: now)
+    }
+
+    private mutating func accept(_ count: Int, _ index: Int, now: ClockReading) {
+        node.statistics.clientBytesReceived += count
+        run(index, now: now, mayRead: true)
+        let held = sessions[index].input.count
+        if held > node.configuration.clientQueryBufferLimit {
+            node.log(
+                .warning,
+                "client-closed addr=\(sessions[index].address) reason=\"query buffer limit\" bytes=\(held)")
+            sessions[index].isClosing = true
+            sessions[index].input.removeAll(keepingCapacityUpTo: 0)
+            sessions[index].cursor = 0
+            sessions.markFlushing(index)
+        }
+    }
+
+    /// What the session has to say; after writing, `wrote` or `takeOutput`.
+    public func output(of session: SessionID) -> Int {
+        sessions.index(of: session).map { sessions[$0].output.count } ?? 0
+    }
+
+    /// Lends the session's output to `body`, which returns how many bytes it could write.
+    public mutating func writeOutput(of session: SessionID, _ body: (Span<UInt8>) -> Int) {
+        guard let index = sessions.index(of: session), !sessions[index].output.isEmpty else { return }
+        let written = body(sessions[index].output.readable)
+        node.statistics.clientBytesSent += written
+        sessions[index].output.consume(written)
+        if sessions[index].output.isEmpty {
+            sessions[index].output.removeAll(keepingCapacityUpTo: EngineLimits.idleBufferBytes)
+        }
+    }
+
+    /// Moves the rest of the session's output out, for the host to queue.
+    public mutating func takeOutput(of session: SessionID) -> ByteBuffer {
+        guard let index = sessions.index(of: session) else { return ByteBuffer() }
+        node.statistics.clientBytesSent += sessions[index].output.count
+        return sessions[index].output.take()
+    }
+
+    /// Bytes of the session that are queued in the host now.
+    public mutating func outputQueued(_ bytes: Int, for session: SessionID) {
+        guard let index = sessions.index(of: session) else { return }
+        let before = sessions[index].queuedInHost
+        sessions[index].queuedInHost = bytes
+        if bytes < before { sessions.markReady(index) }
+        let limit = node.configuration.clientOutputBufferLimit.normal.hardBytes
+        if limit > 0, bytes + sessions[index].output.count > limit {
+            node.log(
+                .warning,
+                "client-closed addr=\(sessions[index].address) reason=\"output buffer limit\" bytes=\(bytes)")
+            sessions[index].isClosing = true
+            outbox.sessionsToClose.append(session)
+        }
+    }
+
+    // MARK: Peers
+
+    /// A connection to or from a peer is open.
+    public mutating func linkOpened(_ link: LinkID, dialed: NodeID?, now: ClockReading) {
+        node.linkOpened(link, dialed: dialed, now: now)
+    }
+
+    /// A connection to a peer is gone, or could not be made.
+    public mutating func linkClosed(_ link: LinkID, dialed: NodeID?, now: ClockReading) {
+        node.linkClosed(link, dialed: dialed, now: now)
+    }
+
+    /// Bytes of a peer.
+    public mutating func receive(_ bytes: Span<UInt8>, link: LinkID, now: ClockReading) {
+        node.receive(bytes, link: link, sessions: &sessions, now: now)
+        settle(now: now)
+    }
+
+    /// Lends the link's output to `body`, which returns how many bytes it could write.
+    public mutating func writeOutput(of link: LinkID, _ body: (Span<UInt8>) -> Int) {
+        guard let index = node.links.index(of: link), !node.links[index].output.bytes.isEmpty else {
+            return
+        }
+        let written = body(node.links[index].output.bytes.readable)
+        node.statistics.peerBytesSent += written
+        node.links[index].output.bytes.consume(written)
+    }
+
+    /// Moves the rest of the link's output out, for the host to queue.
+    public mutating func takeOutput(of link: LinkID) -> ByteBuffer {
+        guard let index = node.links.index(of: link) else { return ByteBuffer() }
+        node.statistics.peerBytesSent += node.links[index].output.bytes.count
+        return node.links[index].output.bytes.take()
+    }
+
+    /// Bytes the link has to say.
+    public func output(of link: LinkID) -> Int {
+        node.links.index(of: link).map { node.links[$0].output.bytes.count } ?? 0
+    }
+
+    /// Bytes of the link that are queued in the host now.
+    public mutating func outputQueued(_ bytes: Int, for link: LinkID) {
+        guard let index = node.links.index(of: link) else { return }
+        node.links[index].queuedInHost = bytes
+        if node.links[index].hasWaiting { node.links.markFlushing(index) }
+    }
+
+    // MARK: Log
+
+    /// Everything up to this batch is durable.
+    public mutating func logDurable(batch: UInt64, now: ClockReading) {
+        node.logDurable(batch: batch, now: now)
+        settle(now: now)
+    }
+
+    /// Older log bytes that were asked for; nil when they could not be read.
+    public mutating func logRead(_ id: LogReadID, bytes: Span<UInt8>?, now: ClockReading) {
+        if let again = node.logRead(id, bytes: bytes, now: now) { outbox.logReads.append(again) }
+        settle(now: now)
+    }
+
+    /// What only the host knows, for INFO.
+    public mutating func update(_ facts: HostFacts, now: ClockReading) {
+        node.host = facts
+        node.rates.update(node.statistics, now: now.boot)
+    }
+
+    // MARK: Inspection, for tests and tools
+
+    /// A replica as it stands.
+    public struct ReplicaStatus: Equatable, Sendable {
+        public var group: GroupID
+        public var role: RaftRole
+        public var term: Term
+        public var leader: NodeID?
+        public var commit: LogIndex
+        public var applied: LogIndex
+        public var lastIndex: LogIndex
+    }
+
+    /// All replicas of this node, the system group first.
+    public var replicas: [ReplicaStatus] {
+        (0..<node.replicas.count).map { group in
+            ReplicaStatus(
+                group: node.replicas[group].group, role: node.replicas[group].core.role,
+                term: node.replicas[group].core.term, leader: node.replicas[group].core.leader,
+                commit: node.replicas[group].core.commit, applied: node.replicas[group].applied,
+                lastIndex: node.replicas[group].core.lastIndex)
+        }
+    }
+
+    /// The digest of a group's whole state at its `applied` index.
+    public func stateHash(_ group: GroupID) -> UInt64? {
+        guard group.raw < node.replicas.count else { return nil }
+        return node.replicas[Int(group.raw)].stateHash()
+    }
+
+    /// Why this node takes part in nothing, if it does not.
+    public var muteReason: String? { node.muteReason }
+
+    /// Walks all structures and stops the process where one is broken.
+    public func checkInvariants() {
+        for group in 0..<node.replicas.count {
+            node.replicas[group].core.checkInvariants()
+            invariant(
+                node.replicas[group].applied <= node.replicas[group].core.commit,
+                "applied beyond the commit")
+        }
+    }
+
+    // MARK: Time
+
+    /// `nextDeadline` has passed.
+    public mutating func tick(now: ClockReading) {
+        node.tick(now: now)
+        expireWaiting(now: now)
+        settle(now: now)
+    }
+
+    /// Asks the node to stop: it hands its leaderships over first, at most for a second.
+    public mutating func shutdown(now: ClockReading) {
+        node.shutdown(now: now)
+    }
+
+    /// Ends the turn: what arrived becomes one log batch, one write per peer, one write per session.
+    ///
+    /// - Parameter now: read after the last event of the turn was treated; the leases that the
+    ///   turn's reads relied on must hold now.
+    public mutating func endTurn(now: ClockReading) {
+        confirmLeaseReads(now: now)
+        runReady(now: now, mayRead: false)
+        moveFinishedUploads()
+        node.endTurn(now: now)
+        moveFinishedUploads()
+        // The clock was read: what is answered from here on must not rely on a lease.
+        settle(now: now, mayRead: false)
+        invariant(node.provisional.isEmpty, "a lease read after the end of the turn")
+        flush(now: now)
+    }
+
+    // MARK: Inside a turn
+
+    /// Applies what is committed, delivers answers, and lets sessions go on.
+    private mutating func settle(now: ClockReading, mayRead: Bool = true) {
+        for group in 0..<node.replicas.count {
+            node.settle(group, sessions: &sessions, now: now)
+        }
+        node.considerAdoption(now: now)
+        runReady(now: now, mayRead: mayRead)
+    }
+
+    /// Lets the sessions go on that got an answer.
+    private mutating func runReady(now: ClockReading, mayRead: Bool) {
+        hasMoreWork = false
+        var rounds = 0
+        while !sessions.ready.isEmpty {
+            // Sessions that had their share, or whose next command is a read at the end of the
+            // turn, go on in the next turn.
+            rounds += 1
+            if rounds > 2 {
+                hasMoreWork = true
+                return
+            }
+            let ready = sessions.ready
+            sessions.ready.removeAll(keepingCapacity: true)
+            for id in ready {
+                guard let index = sessions.index(of: id) else { continue }
+                sessions[index].isReady = false
+                finishGather(index, now: now)
+                run(index, now: now, mayRead: mayRead)
+            }
+        }
+    }
+
+    /// Executes a session's input until it must wait.
+    private mutating func run(_ index: Int, now: ClockReading, mayRead: Bool) {
+        while true {
+            switch node.execute(&sessions[index], now: now, mayRead: mayRead) {
+            case .waiting:
+                break
+            case .shared, .readHeld:
+                sessions.markReady(index)
+            case .nodeCommand:
+                if executeNodeCommand(index, now: now) { continue }
+            }
+            break
+        }
+        if !sessions[index].output.isEmpty || sessions[index].isClosing {
+            sessions.markFlushing(index)
+        }
+        pauseOrResume(index)
+    }
+
+    /// A session that can not go on, with input enough, is not read.
+    private mutating func pauseOrResume(_ index: Int) {
+        let waits =
+            sessions[index].wait != .nothing || sessions[index].blockedSince != nil
+            || sessions[index].output.count + sessions[index].queuedInHost
+                > EngineLimits.heldOutputBytesMax
+        let isFull =
+            waits && !sessions[index].parser.isBig
+            && sessions[index].input.count > EngineLimits.heldInputBytesMax
+        guard isFull != sessions[index].isPaused else { return }
+        sessions[index].isPaused = isFull
+        if isFull {
+            outbox.sessionsToPause.append(sessions[index].id)
+        } else {
+            outbox.sessionsToResume.append(sessions[index].id)
+        }
+    }
+
+    /// The clock was read again after the turn's reads: replies whose lease has ended by then are
+    /// taken back, and the reads take the long way.
+    private mutating func confirmLeaseReads(now: ClockReading) {
+        let holds = node.confirmLeases(now: now)
+        let ids = node.provisional
+        node.provisional.removeAll(keepingCapacity: true)
+        for id in ids {
+            guard let index = sessions.index(of: id), let mark = sessions[index].leaseMark else {
+                continue
+            }
+            sessions[index].leaseMark = nil
+            if holds {
+                let executed = sessions[index].cursor
+                sessions[index].input.consume(executed)
+                sessions[index].cursor = 0
+                if sessions[index].input.isEmpty {
+                    sessions[index].input.removeAll(
+                        keepingCapacityUpTo: EngineLimits.idleBufferBytes)
+                } else {
+                    sessions.markReady(index)
+                }
+            } else {
+                node.statistics.leaseReadsTakenBack += 1
+                sessions[index].output.truncate(to: mark.output)
+                sessions[index].cursor = mark.cursor
+                sessions[index].parsed = false
+                sessions[index].parser.reset()
+                sessions.markReady(index)
+            }
+        }
+    }
+
+    /// Large commands whose pieces are applied wait for their answer like others now.
+    private mutating func moveFinishedUploads() {
+        for id in node.uploadsFinished {
+            guard let index = sessions.index(of: id), case .upload(let group) = sessions[index].wait
+            else { continue }
+            sessions[index].wait = .writes(group)
+        }
+        node.uploadsFinished.removeAll(keepingCapacity: true)
+    }
+
+    /// Tells the host what there is to write and to do.
+    private mutating func flush(now: ClockReading) {
+        for id in sessions.flushing {
+            guard let index = sessions.index(of: id) else { continue }
+            sessions[index].isFlushing = false
+            if !sessions[index].output.isEmpty { outbox.sessionsToFlush.append(id) }
+            if sessions[index].isClosing { outbox.sessionsToClose.append(id) }
+        }
+        sessions.flushing.removeAll(keepingCapacity: true)
+        node.flush(into: &outbox, now: now)
+        if !sessions.ready.isEmpty { hasMoreWork = true }
+        for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {
+            hasMoreWork = true
+        }
+        nextDeadline = node.nextDeadline(now: now)
+    }
+}

@@ -1,0 +1,78 @@
+internal import Bytes
+internal import PeerProtocol
+
+/// What a node writes into its own log about itself, outside of any group.
+///
+/// - `identity`: the first record of a directory: which node it belongs to, and the random number
+///   by which a lost directory is recognised.
+/// - `boot`: one per start of the process; names the origin of commands.
+/// - `bootstrap`: the node takes part in the first vote, together with exactly these directories.
+/// - `bound`: genesis is applied; holds the cluster map.
+enum NodeRecord: Equatable {
+    case identity(name: String, incarnation: Incarnation)
+    case boot(UInt64)
+    case bootstrap([Admitted])
+    case bound([UInt8])
+
+    private static let version: UInt8 = 1
+
+    func encode() -> ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.append(Self.version)
+        switch self {
+        case .identity(let name, let incarnation):
+            bytes.append(UInt8(1))
+            bytes.append(littleEndian: incarnation.raw)
+            bytes.append(lengthPrefixed: Array(name.utf8).span)
+        case .boot(let count):
+            bytes.append(UInt8(2))
+            bytes.append(littleEndian: count)
+        case .bootstrap(let admitted):
+            bytes.append(UInt8(3))
+            bytes.append(varint: UInt64(admitted.count))
+            for one in admitted {
+                bytes.append(littleEndian: one.node)
+                bytes.append(littleEndian: one.incarnation.raw)
+            }
+        case .bound(let map):
+            bytes.append(UInt8(4))
+            bytes.append(map)
+        }
+        return bytes
+    }
+
+    init(decoding bytes: Span<UInt8>) throws(DecodeError) {
+        var reader = ByteReader(bytes)
+        guard try reader.read(UInt8.self) == Self.version else { throw .invalid("node record version") }
+        switch try reader.read(UInt8.self) {
+        case 1:
+            let incarnation = Incarnation(try reader.read())
+            let name = try reader.readLengthPrefixed()
+            self = .identity(name: String(decoding: name.copied, as: UTF8.self), incarnation: incarnation)
+        case 2:
+            self = .boot(try reader.read())
+        case 3:
+            var admitted: [Admitted] = []
+            for _ in 0..<(try reader.readCount()) {
+                let node: UInt16 = try reader.read()
+                admitted.append(Admitted(node: node, incarnation: Incarnation(try reader.read())))
+            }
+            self = .bootstrap(admitted)
+        case 4:
+            let rest = reader.remaining
+            self = .bound(try reader.readBytes(rest).copied)
+        default:
+            throw .invalid("node record kind")
+        }
+    }
+}
+
+extension Span<UInt8> {
+    /// A copy, for cold paths.
+    var copied: [UInt8] {
+        unsafe withUnsafeBufferPointer { unsafe [UInt8]($0) }
+    }
+
+    /// The bytes as text, for cold paths.
+    var text: String { String(decoding: copied, as: UTF8.self) }
+}

@@ -1,0 +1,108 @@
+internal import Configuration
+internal import WAL
+internal import Bytes
+internal import Cluster
+internal import Commands
+internal import PeerProtocol
+internal import RESP
+internal import Raft
+internal import Store
+
+/// From an empty directory to a cluster: the system group's first entry says what must be equal
+/// everywhere, and the data groups come into being where it is applied.
+extension NodeState {
+    /// The bootstrap record is durable: the system group may vote.
+    mutating func beginSystemGroup(now: ClockReading) {
+        membership = .bootstrapping
+        bootstrapBatch = nil
+        addReplica(GroupID.system, slots: nil, restored: .fresh(), now: now)
+    }
+
+    /// Proposes genesis when this node leads the system group and there is none yet.
+    mutating func considerGenesis(now: ClockReading) {
+        guard map == nil, replicas.count > 0, replicas[0].genesis == nil,
+            replicas[0].core.role == .leader, replicas[0].core.committedInTerm,
+            replicas[0].applied == replicas[0].core.commit,
+            replicas[0].core.commit == replicas[0].core.lastIndex
+        else { return }
+        var founders: [ClusterMap.Member] = []
+        for member in members {
+            guard let incarnation = admitted.first(where: { $0.node == member.id.raw })?.incarnation
+            else { invariantFailed("a member without an identity") }
+            let hello = peers.first { $0.id == member.id }?.hello
+            founders.append(
+                ClusterMap.Member(
+                    id: member.id.raw, name: member.name, host: member.host,
+                    peerPort: UInt16(member.port),
+                    clientPort: member.id == id
+                        ? UInt16(configuration.port) : hello?.clientPort ?? 0,
+                    incarnation: incarnation.raw))
+        }
+        let ranges = SlotRange.even(groups: configuration.initialGroups)
+        let groups = ranges.enumerated().map {
+            ClusterMap.Group(id: UInt32($0.offset + 1), slots: $0.element)
+        }
+        do throws(DecodeError) {
+            let map = try ClusterMap(
+                clusterID: (random.next(), random.next()),
+                hashSeed: SipHash(key0: random.next(), key1: random.next()),
+                clusterVersion: Hello.currentVersion, members: founders, groups: groups)
+            var payload = ByteBuffer()
+            map.encode(into: &payload)
+            propose(0, kind: .genesis, payload: payload.readable, now: now)
+        } catch {
+            fail("genesis can not be made: \(error)")
+        }
+    }
+
+    /// Genesis is applied: writes it down, and begins the data groups.
+    mutating func considerAdoption(now: ClockReading) {
+        guard map == nil, replicas.count > 0, let genesis = replicas[0].genesis else { return }
+        do throws(DecodeError) {
+            let map = try ClusterMap(decoding: genesis.span)
+            guard map.member(id.raw)?.incarnation == incarnation.raw else {
+                fail("genesis names another data directory for this node")
+                return
+            }
+            let record = NodeRecord.bound(genesis).encode()
+            wal.identity(record.readable)
+            adopt(map, now: now)
+            log(.notice, "genesis groups=\(map.groups.count) members=\(map.members.count)")
+        } catch {
+            fail("genesis can not be read: \(error)")
+        }
+    }
+
+    /// Takes the map and makes the replicas that it gives to this node.
+    mutating func adopt(_ map: ClusterMap, now: ClockReading) {
+        self.map = map
+        membership = .bound
+        for group in map.groups {
+            let groupID = GroupID(group.id)
+            let restored =
+                recovered.first { $0.group == groupID }?.restored()
+                ?? (startedOnEmptyDirectory ? RestoredGroup.fresh() : RestoredGroup())
+            addReplica(groupID, slots: group.slots, restored: restored, now: now)
+        }
+    }
+
+    mutating func addReplica(
+        _ group: GroupID, slots: SlotRange?, restored: consuming RestoredGroup, now: ClockReading
+    ) {
+        invariant(Int(group.raw) == replicas.count, "groups are not numbered in order")
+        var raft = RaftConfiguration(id: id, group: group, members: members.map(\.id))
+        raft.electionTimeout = configuration.electionTimeout
+        raft.retransmitTimeout = configuration.electionTimeout
+        raft.readLease = configuration.readLease
+        let core = RaftCore(raft, restored: restored, seed: random.next(), now: now.boot)
+        let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)
+        let keyspace = Keyspace(
+            ranges: slots.map { [$0] } ?? [], hash: seed, limits: EncodingLimits())
+        replicas.append(
+            Replica(
+                group: group, slots: slots, core: core,
+                context: CommandContext(keyspace: keyspace)))
+        routes.append(Route())
+        for at in peers.indices { peers[at].inbound.append(InboundStreams()) }
+    }
+}

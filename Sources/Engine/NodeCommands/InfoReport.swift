@@ -1,0 +1,252 @@
+internal import Cluster
+internal import Configuration
+internal import Commands
+internal import WAL
+internal import Bytes
+internal import PeerProtocol
+internal import Raft
+internal import Store
+
+/// INFO: the sections and fields that clients, exporters and people read, in Redis's names, and a
+/// `# Raft` section of our own.
+enum InfoReport {
+    private static let defaults = [
+        "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules",
+        "errorstats", "cluster", "keyspace", "raft",
+    ]
+
+    static func text(
+        sections: [String], node: borrowing NodeState, sessions: borrowing SessionTable,
+        now: ClockReading
+    ) -> String {
+        var wanted: [String] = []
+        for section in sections.isEmpty ? ["default"] : sections {
+            switch section {
+            case "default", "all", "everything": wanted += defaults
+            default: wanted.append(section)
+            }
+        }
+        var parts: [String] = []
+        for section in defaults where wanted.contains(section) {
+            let lines =
+                switch section {
+                case "server": server(node, now)
+                case "clients": clients(node, sessions)
+                case "memory": memory(node)
+                case "persistence": persistence(node)
+                case "stats": stats(node)
+                case "replication": replication(node, now)
+                case "cpu": cpu(node)
+                case "modules": [String]()
+                case "errorstats": [String]()
+                case "cluster": ["cluster_enabled:0"]
+                case "keyspace": keyspace(node)
+                default: raft(node, now)
+                }
+            let title = section == "cpu" ? "CPU" : section.prefix(1).uppercased() + section.dropFirst()
+            parts.append((["# \(title)"] + lines).joined(separator: "\r\n") + "\r\n")
+        }
+        return parts.joined(separator: "\r\n")
+    }
+
+    private static func server(_ node: borrowing NodeState, _ now: ClockReading) -> [String] {
+        let uptime = (now.boot - node.startedAt).milliseconds / 1000
+        return [
+            "redis_version:\(ServerVersion.redis)", "skein_version:\(ServerVersion.skein)",
+            "server_name:skein", "redis_mode:standalone", "arch_bits:64",
+            "multiplexing_api:libuv", "process_id:\(node.host.processID)",
+            "run_id:\(hex(node.incarnation.raw))\(hex(node.boot))00000000",
+            "tcp_port:\(node.configuration.port)", "server_time_usec:\(now.wall * 1000)",
+            "uptime_in_seconds:\(uptime)", "uptime_in_days:\(uptime / 86_400)", "hz:10",
+            "configured_hz:10", "executable:\(node.host.executable)",
+            "config_file:\(node.host.configurationFile)", "io_threads_active:0",
+        ]
+    }
+
+    private static func clients(
+        _ node: borrowing NodeState, _ sessions: borrowing SessionTable
+    ) -> [String] {
+        [
+            "connected_clients:\(sessions.count)", "cluster_connections:\(node.links.openIndices.count)",
+            "maxclients:\(node.configuration.maxclients)", "client_recent_max_input_buffer:0",
+            "client_recent_max_output_buffer:0", "blocked_clients:0", "tracking_clients:0",
+            "clients_in_timeout_table:0",
+        ]
+    }
+
+    private static func memory(_ node: borrowing NodeState) -> [String] {
+        let resident = node.host.residentBytes
+        return [
+            "used_memory:\(resident)", "used_memory_human:\(human(resident))",
+            "used_memory_rss:\(resident)", "used_memory_rss_human:\(human(resident))",
+            "used_memory_peak:\(max(resident, node.host.peakBytes))",
+            "used_memory_peak_human:\(human(max(resident, node.host.peakBytes)))",
+            "total_system_memory:\(node.host.systemBytes)",
+            "total_system_memory_human:\(human(node.host.systemBytes))", "maxmemory:0",
+            "maxmemory_human:0B", "maxmemory_policy:noeviction", "mem_fragmentation_ratio:1.00",
+            "mem_allocator:libc", "lazyfree_pending_objects:0",
+        ]
+    }
+
+    private static func persistence(_ node: borrowing NodeState) -> [String] {
+        [
+            "loading:0", "async_loading:0", "rdb_changes_since_last_save:0",
+            "rdb_bgsave_in_progress:0", "rdb_last_save_time:0", "rdb_last_bgsave_status:ok",
+            "aof_enabled:1", "aof_rewrite_in_progress:0", "aof_last_write_status:ok",
+            "wal_batches:\(node.statistics.logBatches)", "wal_last_batch:\(node.wal.lastBatch)",
+            "wal_durable_batch:\(node.wal.durableBatch)",
+        ]
+    }
+
+    private static func stats(_ node: borrowing NodeState) -> [String] {
+        var (hits, misses, expired, duplicates) = (UInt64(0), UInt64(0), UInt64(0), 0)
+        for group in 0..<node.replicas.count {
+            hits += node.replicas[group].context.keyspace.hits
+            misses += node.replicas[group].context.keyspace.misses
+            expired += node.replicas[group].context.keyspace.expired
+            duplicates += node.replicas[group].windows.duplicates
+        }
+        let counts = node.statistics
+        return [
+            "total_connections_received:\(counts.connectionsReceived)",
+            "total_commands_processed:\(counts.commandsProcessed)",
+            "instantaneous_ops_per_sec:\(node.rates.operationsPerSecond)",
+            "total_net_input_bytes:\(counts.clientBytesReceived)",
+            "total_net_output_bytes:\(counts.clientBytesSent)",
+            "instantaneous_input_kbps:\(node.rates.inputKilobytes)",
+            "instantaneous_output_kbps:\(node.rates.outputKilobytes)",
+            "rejected_connections:\(counts.connectionsRejected)", "sync_full:0",
+            "sync_partial_ok:0", "sync_partial_err:0", "expired_keys:\(expired)", "evicted_keys:0",
+            "keyspace_hits:\(hits)", "keyspace_misses:\(misses)", "pubsub_channels:0",
+            "pubsub_patterns:0", "latest_fork_usec:0", "total_forks:0",
+            "total_error_replies:\(counts.errorReplies)",
+            "timed_out_commands:\(counts.timedOutCommands)",
+            "repeated_commands:\(duplicates)", "routes_restarted:\(counts.routesRestarted)",
+            "lease_reads_taken_back:\(counts.leaseReadsTakenBack)",
+            "peer_input_bytes:\(counts.peerBytesReceived)",
+            "peer_output_bytes:\(counts.peerBytesSent)",
+        ]
+    }
+
+    /// The node that leads the first data group is the master in Redis's words.
+    private static func replication(_ node: borrowing NodeState, _ now: ClockReading) -> [String] {
+        let hasGroup = node.replicas.count > 1
+        let leader = hasGroup ? node.replicas[1].core.leader : nil
+        let commit = hasGroup ? node.replicas[1].core.commit : 0
+        var lines: [String] = []
+        if leader == node.id {
+            lines.append("role:master")
+            let followers = node.replicas[1].core.followers
+            lines.append("connected_slaves:\(followers.count { node.links.index(to: $0.id) != nil })")
+            var number = 0
+            for follower in followers where node.links.index(to: follower.id) != nil {
+                let hello = node.peers.first { $0.id == follower.id }?.hello
+                lines.append(
+                    "slave\(number):ip=\(hello?.clientHost ?? ""),port=\(hello?.clientPort ?? 0),state=online,offset=\(follower.match),lag=0")
+                number += 1
+            }
+        } else {
+            let peer = leader.flatMap { id in node.peers.first { $0.id == id } }
+            let heard = leader.flatMap { node.liveness.lastHeard(from: $0) }
+            lines.append("role:slave")
+            lines.append("master_host:\(peer?.hello?.clientHost ?? peer?.host ?? "")")
+            lines.append("master_port:\(peer?.hello?.clientPort ?? 0)")
+            lines.append("master_link_status:\(leader.flatMap { node.links.index(to: $0) } == nil ? "down" : "up")")
+            lines.append("master_last_io_seconds_ago:\(heard.map { (now.boot - $0).milliseconds / 1000 } ?? -1)")
+            lines.append("master_sync_in_progress:0")
+            lines.append("slave_repl_offset:\(commit)")
+            lines.append("slave_priority:100")
+            lines.append("slave_read_only:0")
+            lines.append("connected_slaves:0")
+        }
+        let id = node.map.map { hex($0.clusterID.high) + hex($0.clusterID.low) + "00000000" }
+        lines.append("master_failover_state:no-failover")
+        lines.append("master_replid:\(id ?? String(repeating: "0", count: 40))")
+        lines.append("master_repl_offset:\(commit)")
+        lines.append("repl_backlog_active:0")
+        return lines
+    }
+
+    private static func cpu(_ node: borrowing NodeState) -> [String] {
+        [
+            "used_cpu_sys:\(seconds(node.host.systemTime))",
+            "used_cpu_user:\(seconds(node.host.userTime))",
+        ]
+    }
+
+    private static func keyspace(_ node: borrowing NodeState) -> [String] {
+        var lines: [String] = []
+        for database in 0..<Keyspace.databaseCount {
+            var (keys, expiring) = (0, 0)
+            for group in 0..<node.replicas.count {
+                keys += node.replicas[group].context.keyspace.keyCount(database)
+                expiring += node.replicas[group].context.keyspace.expiringCount(database)
+            }
+            if keys > 0 { lines.append("db\(database):keys=\(keys),expires=\(expiring),avg_ttl=0") }
+        }
+        return lines
+    }
+
+    private static func raft(_ node: borrowing NodeState, _ now: ClockReading) -> [String] {
+        var lines = [
+            "raft_node_id:\(node.id.raw)", "raft_node_name:\(node.configuration.nodeName)",
+            "raft_membership:\(node.muteReason == nil ? "\(node.membership)" : "mute")",
+            "raft_groups:\(node.replicas.count)", "raft_num_nodes:\(node.members.count)",
+        ]
+        for group in 0..<node.replicas.count {
+            let leader = node.replicas[group].core.leader.map { node.name(of: $0) } ?? "none"
+            let holdsLease = node.replicas[group].core.holdsLease(
+                now: now.boot, liveness: node.liveness)
+            let lag = node.replicas[group].core.lastIndex - min(
+                node.replicas[group].core.lastIndex, node.replicas[group].applied)
+            lines.append(
+                "raft_group\(group):role=\(node.replicas[group].core.role),leader=\(leader),term=\(node.replicas[group].core.term),commit=\(node.replicas[group].core.commit),applied=\(node.replicas[group].applied),last=\(node.replicas[group].core.lastIndex),lag=\(lag),lease=\(holdsLease ? 1 : 0),election=\(node.replicas[group].core.electionReason.rawValue)")
+            for follower in node.replicas[group].core.followers {
+                lines.append(
+                    "raft_group\(group)_\(node.name(of: follower.id)):match=\(follower.match),lag=\(node.replicas[group].core.lastIndex - min(follower.match, node.replicas[group].core.lastIndex))")
+            }
+        }
+        for peer in node.peers {
+            let heard = node.liveness.lastHeard(from: peer.id)
+            lines.append(
+                "raft_peer_\(peer.name):link=\(node.links.index(to: peer.id) == nil ? "down" : "up"),last_heard_ms=\(heard.map { (now.boot - $0).milliseconds } ?? -1)")
+        }
+        if node.replicas.count > 1 {
+            let timeline = node.replicas[1].timeline
+            for (name, phase) in [
+                ("queue", timeline.queue), ("fsync", timeline.fsync),
+                ("replicate", timeline.replicate), ("apply", timeline.apply),
+                ("reply", timeline.reply),
+            ] {
+                lines.append(
+                    "raft_write_\(name)_usec:p50=\(Int(phase.percentile(0.5))),p99=\(Int(phase.percentile(0.99)))")
+            }
+        }
+        return lines
+    }
+
+    private static func hex(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    private static func seconds(_ microseconds: Int64) -> String {
+        let fraction = String(microseconds % 1_000_000)
+        return "\(microseconds / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
+    }
+
+    /// As Redis prints sizes for people: two decimals.
+    private static func human(_ bytes: Int) -> String {
+        let units = ["B", "K", "M", "G", "T"]
+        var value = Double(bytes)
+        var unit = 0
+        while value >= 1024, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        if unit == 0 { return "\(bytes)B" }
+        let hundredths = Int((value * 100).rounded())
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)\(units[unit])"
+    }
+}

@@ -1,0 +1,421 @@
+internal import Configuration
+internal import Commands
+internal import Store
+internal import Bytes
+internal import PeerProtocol
+internal import RESP
+internal import Raft
+internal import WAL
+
+/// The node's part of a turn: the log's completions, time, and what leaves at the end.
+extension NodeState {
+    // MARK: Log
+
+    mutating func logDurable(batch: UInt64, now: ClockReading) {
+        wal.durable(upTo: batch)
+        if !isStarted, batch >= startBatch {
+            isStarted = true
+            for index in links.openIndices { sendHello(index) }
+            considerBootstrap(now: now)
+        }
+        for (group, ticket) in tickets.takeDurable(upTo: batch) {
+            replicas[group].durable(upTo: ticket, now: now.boot, liveness: liveness)
+        }
+        if let bootstrapBatch, batch >= bootstrapBatch { beginSystemGroup(now: now) }
+    }
+
+    /// Gives fetched records to the one who wanted them; a request when more must be read first.
+    mutating func logRead(
+        _ id: LogReadID, bytes: Span<UInt8>?, now: ClockReading
+    ) -> LogReadRequest? {
+        guard let at = fetches.entries.firstIndex(where: { $0.id == id }) else { return nil }
+        guard let bytes else {
+            finishFetch(fetches.entries.remove(at: at), succeeded: false, now: now)
+            return nil
+        }
+        do throws(WALError) {
+            switch try fetches.entries[at].disk.take(
+                bytes, into: &fetches.entries[at].records.bytes)
+            {
+            case .more:
+                let read = fetches.entries[at].disk.read
+                return LogReadRequest(id: id, position: read.position, count: read.count)
+            case .finished:
+                finishFetch(fetches.entries.remove(at: at), succeeded: true, now: now)
+            }
+        } catch {
+            fail("the log can not be read back: \(error)")
+        }
+        return nil
+    }
+
+    private mutating func finishFetch(_ entry: FetchTable.Entry, succeeded: Bool, now: ClockReading) {
+        let group = entry.group
+        switch entry.fetch.purpose {
+        case .apply:
+            replicas[group].isFetching = false
+            guard succeeded else {
+                fail("committed entries of \(replicas[group].group) can not be read back")
+                return
+            }
+            var records = EntryRecords(entry.records.bytes.readable)
+            do throws(DecodeError) {
+                while let view = try records.next() { replicas[group].applyFetched(view) }
+            } catch {
+                fail("committed entries of \(replicas[group].group) are damaged: \(error)")
+            }
+        case .follower:
+            guard succeeded else {
+                replicas[group].core.fetchFailed(entry.fetch, now: now.boot)
+                return
+            }
+            do throws(DecodeError) {
+                try replicas[group].core.fetched(
+                    entry.fetch, records: entry.records.bytes.readable, now: now.boot)
+            } catch {
+                fail("entries of \(replicas[group].group) in the log are damaged: \(error)")
+            }
+        }
+    }
+
+    // MARK: Time
+
+    mutating func tick(now: ClockReading) {
+        for group in 0..<replicas.count where replicas[group].core.nextDeadline <= now.boot {
+            replicas[group].tick(now: now.boot, liveness: liveness)
+        }
+    }
+
+    /// When something is due that no event announces.
+    func nextDeadline(now: ClockReading) -> Instant {
+        var deadline = Instant.distantFuture
+        for group in 0..<replicas.count {
+            deadline = min(deadline, replicas[group].core.nextDeadline)
+            if let retryAt = routes[group].retryAt { deadline = min(deadline, retryAt) }
+            if !routes[group].isIdle {
+                deadline = min(deadline, now.boot + configuration.electionTimeout)
+            }
+            if let oldest = routes[group].oldestAwaited {
+                deadline = min(deadline, oldest + configuration.requestTimeout)
+            }
+            if replicas[group].core.role == .leader,
+                let due = replicas[group].context.keyspace.nextExpiry
+            {
+                let wait = max(1, min(due - now.wall, 60_000))
+                deadline = min(deadline, now.boot + .milliseconds(wait))
+            }
+        }
+        for peer in peers {
+            if let dialAt = peer.dialAt { deadline = min(deadline, dialAt) }
+        }
+        if !blockedSessions.isEmpty { deadline = min(deadline, now.boot + .milliseconds(50)) }
+        if let shutdownDeadline { deadline = min(deadline, shutdownDeadline) }
+        return deadline
+    }
+
+    mutating func shutdown(now: ClockReading) {
+        guard !isShuttingDown else { return }
+        isShuttingDown = true
+        shutdownDeadline = now.boot + .seconds(1)
+        log(.notice, "shutdown")
+        for group in 0..<replicas.count where replicas[group].core.role == .leader {
+            replicas[group].handOver(now: now.boot, liveness: liveness)
+        }
+    }
+
+    // MARK: After events
+
+    /// Carries out what a group's events led to: applies, answers, drops what a lost leadership
+    /// left behind.
+    mutating func settle(_ group: Int, sessions: inout SessionTable, now: ClockReading) {
+        if replicas[group].effects.roleChanged { roleChanged(group, now: now) }
+        if replicas[group].effects.leaderChanged {
+            let leader = replicas[group].core.leader.map { name(of: $0) } ?? "none"
+            log(
+                .notice,
+                "leader group=\(replicas[group].group) term=\(replicas[group].core.term) leader=\(leader)")
+        }
+        if replicas[group].effects.commitAdvanced {
+            replicas[group].timeline.committed(upTo: replicas[group].core.commit, now: now.boot)
+        }
+        replicas[group].effects.roleChanged = false
+        replicas[group].effects.leaderChanged = false
+        replicas[group].effects.commitAdvanced = false
+        let before = replicas[group].applied
+        if let missing = replicas[group].applyCommitted() {
+            replicas[group].fetchCommitted(from: missing)
+        }
+        if replicas[group].applied > before {
+            replicas[group].timeline.applied(upTo: replicas[group].applied, now: now.boot)
+        }
+        if let failure = replicas[group].failure { fail(failure) }
+        serveBacklog(group, now: now)
+        distribute(group, sessions: &sessions, now: now)
+    }
+
+    private mutating func roleChanged(_ group: Int, now: ClockReading) {
+        statistics.elections += 1
+        replicas[group].backlog.removeAll()
+        replicas[group].timeline.forget()
+        replicas[group].timeProposed = 0
+        replicas[group].expiryIndex = 0
+        log(
+            .notice,
+            "role group=\(replicas[group].group) role=\(replicas[group].core.role) term=\(replicas[group].core.term) reason=\(replicas[group].core.electionReason.rawValue)")
+    }
+
+    /// Answers reads whose round is confirmed; proposes a time entry when one met a past-due key.
+    private mutating func serveBacklog(_ group: Int, now: ClockReading) {
+        guard !replicas[group].backlog.isEmpty, replicas[group].core.role == .leader else { return }
+        var isPastDue = false
+        replicas[group].serveBacklog(
+            confirmed: replicas[group].core.confirmedReadRound, clock: now.wall,
+            decoder: &decoder, random: &random, past: &isPastDue)
+        guard isPastDue else { return }
+        let logTime = replicas[group].context.keyspace.logTime
+        guard replicas[group].timeProposed <= logTime else { return }
+        replicas[group].timeProposed = now.wall
+        var payload = ByteBuffer()
+        TimePayload(time: now.wall).encode(into: &payload)
+        if !propose(group, kind: .time, payload: payload.readable, now: now) {
+            replicas[group].timeProposed = 0
+        }
+    }
+
+    /// Takes answers to the sessions of this node, and, as leader, to the other origins.
+    private mutating func distribute(
+        _ group: Int, sessions: inout SessionTable, now: ClockReading
+    ) {
+        guard !replicas[group].answers.isEmpty || !replicas[group].appliedPieces.isEmpty else {
+            return
+        }
+        let isLeader = replicas[group].core.role == .leader
+        var bytes = replicas[group].context.reply.bytes.take()
+        for at in replicas[group].answers.indices {
+            let answer = replicas[group].answers[at]
+            let reply = bytes.readable.extracting(answer.start..<answer.start + answer.count)
+            let status: ReplyStatus =
+                switch answer.status {
+                case .complete: .complete
+                case .evicted: .evicted
+                case .moved: .moved
+                }
+            if answer.origin == origin {
+                deliver(
+                    group, isRead: answer.isRead, sequence: answer.sequence, status: status,
+                    reply: reply, &sessions, now: now)
+            } else if isLeader, let link = links.index(to: NodeID(answer.origin.node)) {
+                links[link].reply(
+                    answer.isRead ? .readReply : .reply, group: UInt32(group),
+                    sequence: answer.sequence, status: status, bytes: reply)
+                links.markFlushing(link)
+            }
+        }
+        for piece in replicas[group].appliedPieces {
+            if piece.origin == origin {
+                fragmentApplied(group, command: piece.command, upTo: piece.upTo, now: now)
+            } else if isLeader, let link = links.index(to: NodeID(piece.origin.node)) {
+                links[link].closeReplies()
+                links[link].client.open(.fragmentApplied)
+                links[link].client.bytes.append(varint: UInt64(group))
+                FragmentHeader(command: piece.command, offset: piece.upTo)
+                    .encode(into: &links[link].client.bytes)
+                links[link].client.close()
+                links.markFlushing(link)
+            }
+        }
+        bytes.removeAll()
+        swap(&bytes, &replicas[group].context.reply.bytes)
+        replicas[group].removeAnswers()
+    }
+
+    // MARK: End of the turn
+
+    /// Whether all leases that the turn's reads relied on hold now. Replies for peers are released,
+    /// or dropped and their origins told to ask again.
+    mutating func confirmLeases(now: ClockReading) -> Bool {
+        var holds = true
+        for group in 0..<replicas.count where replicas[group].usedLease {
+            replicas[group].usedLease = false
+            if !replicas[group].core.holdsLease(now: now.boot, liveness: liveness) { holds = false }
+        }
+        for index in links.openIndices where !links[index].provisional.isEmpty {
+            releaseProvisional(index, holds: holds)
+        }
+        return holds
+    }
+
+    private mutating func releaseProvisional(_ index: Int, holds: Bool) {
+        let replies = links[index].provisional
+        let bytes = links[index].provisionalBytes.take()
+        links[index].provisional.removeAll(keepingCapacity: true)
+        var start = 0
+        var refused: [UInt32] = []
+        for reply in replies {
+            if holds {
+                links[index].reply(
+                    .readReply, group: reply.group, sequence: reply.sequence, status: .complete,
+                    bytes: bytes.readable.extracting(start..<start + reply.count))
+            } else if !refused.contains(reply.group) {
+                refused.append(reply.group)
+            }
+            start += reply.count
+        }
+        links.markFlushing(index)
+        guard let peer = links[index].peer, let at = peerIndex(peer) else { return }
+        for group in refused {
+            statistics.leaseReadsTakenBack += 1
+            sendForwardRefused(
+                index, group: Int(group), term: replicas[Int(group)].core.term,
+                stream: peers[at].inbound[Int(group)].reads.current)
+        }
+    }
+
+    mutating func endTurn(now: ClockReading) {
+        considerGenesis(now: now)
+        for group in 0..<replicas.count {
+            route(group, now: now)
+            if replicas[group].core.role == .leader {
+                _ = flushProposals(group, now: now)
+                proposeExpiry(group, now: now)
+                beginReadRound(group)
+            } else {
+                replicas[group].proposals.removeAll(keepingCapacityUpTo: 1 << 20)
+                replicas[group].proposalsQueuedAt = nil
+            }
+            replicas[group].refusesProposals = false
+            replicas[group].endTurn(now: now.boot, liveness: liveness)
+            collect(group, now: now)
+        }
+        if isShuttingDown, membership == .bound || membership == .bootstrapping {
+            considerExit(now: now)
+        }
+    }
+
+    /// All reads that arrived in this turn share one round; it begins now, after their arrival.
+    private mutating func beginReadRound(_ group: Int) {
+        guard replicas[group].backlog.waiting > 0, replicas[group].core.committedInTerm else { return }
+        let round = replicas[group].core.beginReadRound()
+        replicas[group].backlog.assign(round: round, index: replicas[group].core.commit)
+    }
+
+    /// Due keys are deleted by entries, a bounded number each.
+    private mutating func proposeExpiry(_ group: Int, now: ClockReading) {
+        guard replicas[group].group != .system, replicas[group].core.committedInTerm,
+            replicas[group].expiryIndex <= replicas[group].applied,
+            let due = replicas[group].context.keyspace.nextExpiry, due <= now.wall
+        else { return }
+        var payload = ByteBuffer()
+        ExpirePayload(time: now.wall, atMost: EngineLimits.expirePerEntry).encode(into: &payload)
+        if propose(group, kind: .expire, payload: payload.readable, now: now) {
+            replicas[group].expiryIndex = replicas[group].core.lastIndex
+        }
+    }
+
+    /// Takes a group's operations into the log batch and its messages into the links' output.
+    private mutating func collect(_ group: Int, now: ClockReading) {
+        let groupID = replicas[group].group
+        var ticket: IOTicket?
+        for at in replicas[group].effects.io.indices {
+            let operation = replicas[group].effects.io[at]
+            ticket = operation.ticket
+            switch operation.io {
+            case .hardState(let term, let vote):
+                wal.hardState(group: groupID, term: term, vote: vote)
+            case .truncate(let from):
+                wal.truncate(group: groupID, from: from)
+            case .append(let range):
+                appendToLog(group, range)
+            }
+        }
+        if let ticket { tickets.add(batch: wal.lastBatch + 1, group: group, ticket: ticket) }
+        for at in replicas[group].effects.messages.indices {
+            send(replicas[group].effects.messages[at], of: group)
+        }
+        for fetch in replicas[group].effects.fetches { begin(fetch, of: group, now: now) }
+        replicas[group].effects.io.removeAll(keepingCapacity: true)
+        replicas[group].effects.messages.removeAll(keepingCapacity: true)
+        replicas[group].effects.fetches.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func appendToLog(_ group: Int, _ range: ClosedRange<LogIndex>) {
+        var records = scratch.take()
+        var first = range.lowerBound
+        while first <= range.upperBound {
+            records.removeAll()
+            guard
+                let last = replicas[group].core.log.copyRecords(
+                    from: first, upTo: range.upperBound, maxBytes: 1 << 20, into: &records)
+            else { invariantFailed("an entry to be written is not in memory") }
+            wal.entries(
+                group: replicas[group].group, records: records.readable, first: first, last: last)
+            first = last + 1
+        }
+        records.removeAll(keepingCapacityUpTo: 1 << 20)
+        scratch = records
+    }
+
+    private mutating func send(_ outbound: RaftOutbound, of group: Int) {
+        guard let link = links.index(to: outbound.to) else { return }
+        links[link].output.open(.raft)
+        links[link].output.bytes.append(varint: UInt64(group))
+        outbound.message.encode(into: &links[link].output.bytes)
+        if outbound.entries != nil {
+            replicas[group].core.copyRecords(of: outbound, into: &links[link].output.bytes)
+        }
+        links[link].output.close()
+        links.markFlushing(link)
+    }
+
+    private mutating func begin(_ fetch: LogFetch, of group: Int, now: ClockReading) {
+        guard
+            let disk = wal.fetch(
+                group: replicas[group].group, from: fetch.from, upTo: fetch.upTo,
+                maxBytes: fetch.maxBytes)
+        else {
+            fail("entries \(fetch.from)...\(fetch.upTo) of \(replicas[group].group) are not in the log")
+            return
+        }
+        pendingReads.append(fetches.add(group: group, fetch: fetch, disk: disk))
+    }
+
+    private mutating func considerExit(now: ClockReading) {
+        let leads = (0..<replicas.count).contains { replicas[$0].core.role == .leader }
+        let isAlone = peers.isEmpty
+        let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
+        if !leads || isAlone || isOver { mayExit = true }
+    }
+
+    /// Fills the outbox.
+    mutating func flush(into outbox: inout Outbox, now: ClockReading) {
+        outbox.batch = wal.seal()
+        if outbox.batch == nil, wal.needsIdleMark { outbox.batch = wal.sealIdleMark() }
+        if outbox.batch != nil { statistics.logBatches += 1 }
+        outbox.logReads.append(contentsOf: pendingReads)
+        pendingReads.removeAll(keepingCapacity: true)
+        for at in peers.indices {
+            guard let dialAt = peers[at].dialAt, dialAt <= now.boot, !isShuttingDown else { continue }
+            peers[at].dialAt = nil
+            outbox.dials.append(
+                Dial(peer: peers[at].id, host: peers[at].host, port: peers[at].port))
+        }
+        for id in links.flushing {
+            guard let index = links.index(of: id) else { continue }
+            links[index].isFlushing = false
+            links[index].fillWindow()
+            if !links[index].output.bytes.isEmpty { outbox.linksToFlush.append(id) }
+            if links[index].isClosing { outbox.linksToClose.append(id) }
+        }
+        links.flushing.removeAll(keepingCapacity: true)
+        for group in 0..<replicas.count { replicas[group].timeline.flushed(now: now.boot) }
+        if !lines.isEmpty {
+            outbox.lines.append(contentsOf: lines)
+            lines.removeAll(keepingCapacity: true)
+        }
+        if let fatal {
+            outbox.exit = .fatal(fatal)
+        } else if isShuttingDown, mayExit || membership == .empty {
+            outbox.exit = .shutdown
+        }
+    }
+}

@@ -1,0 +1,162 @@
+internal import Bytes
+internal import Cluster
+internal import Commands
+internal import Configuration
+internal import PeerProtocol
+internal import RESP
+internal import Raft
+internal import Store
+internal import WAL
+
+/// Everything of a node but its clients' sessions: replicas, routes, peers, log, identity.
+struct NodeState: ~Copyable {
+    var configuration: Configuration
+    let id: NodeID
+    /// All names of `initial-cluster`, sorted; a node's id is its place among them, from 1.
+    let members: [Member]
+    let liveness: PairLiveness
+    var random: SeededGenerator
+
+    // Identity, as the log holds it.
+    var incarnation: Incarnation
+    var boot: UInt64
+    var membership: Membership
+    var admitted: [Admitted]
+    var map: ClusterMap?
+    /// Nothing leaves this node before the record of this start is durable.
+    var isStarted = false
+    /// The batch that holds the records of this start, and of the bootstrap.
+    var startBatch: UInt64 = 0
+    var bootstrapBatch: UInt64?
+    /// Why this node takes part in nothing.
+    var muteReason: String?
+
+    /// The system group at 0, then the data groups, in order of their ids.
+    var replicas = Slab<Replica>()
+    /// The way to each group, at the same index.
+    var routes = Slab<Route>()
+    var recovered: [RecoveredGroup]
+    let startedOnEmptyDirectory: Bool
+
+    var peers: [PeerState]
+    var links = LinkTable()
+
+    var wal: WALWriter
+    /// For each sealed batch that is not durable yet: what each group waits for in it.
+    var tickets = BatchTickets()
+    var fetches = FetchTable()
+
+    /// Sessions that read under the lease in this turn.
+    var provisional: [SessionID] = []
+    /// Sessions that wait for room in a queue.
+    var blockedSessions: [SessionID] = []
+    /// Sessions whose large command has got its place in the order.
+    var uploadsFinished: [SessionID] = []
+    var statistics = Statistics()
+    var rates = Rates()
+    var host = HostFacts()
+    let startedAt: Instant
+    var lines: [LogLine] = []
+    var decoder = ArgumentDecoder()
+    var scratch = ByteBuffer()
+    /// Log reads to be asked for at the end of the turn.
+    var pendingReads: [LogReadRequest] = []
+    var isShuttingDown = false
+    /// Nothing is led here any more, or it took too long.
+    var mayExit = false
+    var shutdownDeadline: Instant?
+    var fatal: String?
+
+    struct Member {
+        var id: NodeID
+        var name: String
+        var host: String
+        var port: Int
+    }
+
+    var dataGroups: Int { max(0, replicas.count - 1) }
+    var origin: Origin { Origin(node: id.raw, boot: boot) }
+
+    /// The index of the group that owns a slot.
+    func group(of slot: HashSlot) -> Int {
+        guard let map else { invariantFailed("slots before genesis") }
+        return Int(map.group(for: slot))
+    }
+
+    mutating func log(_ level: LogLine.Level, _ text: String) {
+        lines.append(LogLine(level, text))
+    }
+
+    func name(of node: NodeID) -> String {
+        members.first { $0.id == node }?.name ?? node.description
+    }
+
+    func peerIndex(_ node: NodeID) -> Int? { peers.firstIndex { $0.id == node } }
+
+    /// Stops the node: going on would break a promise.
+    mutating func fail(_ reason: String) {
+        if fatal == nil {
+            fatal = reason
+            log(.warning, "fatal \(reason)")
+        }
+    }
+}
+
+/// Which operations of which groups a batch makes durable.
+struct BatchTickets {
+    private struct Entry {
+        var batch: UInt64
+        var group: Int
+        var ticket: IOTicket
+    }
+
+    private var entries: [Entry] = []
+
+    mutating func add(batch: UInt64, group: Int, ticket: IOTicket) {
+        entries.append(Entry(batch: batch, group: group, ticket: ticket))
+    }
+
+    /// Removes what is durable now; the highest ticket of each group, in order of the groups.
+    mutating func takeDurable(upTo batch: UInt64) -> [(group: Int, ticket: IOTicket)] {
+        var durable: [(group: Int, ticket: IOTicket)] = []
+        var taken = 0
+        for entry in entries {
+            guard entry.batch <= batch else { break }
+            taken += 1
+            if let at = durable.firstIndex(where: { $0.group == entry.group }) {
+                durable[at].ticket = max(durable[at].ticket, entry.ticket)
+            } else {
+                durable.append((entry.group, entry.ticket))
+            }
+        }
+        entries.removeFirst(taken)
+        return durable
+    }
+}
+
+/// The reads of older records that are under way.
+struct FetchTable {
+    struct Entry {
+        var id: LogReadID
+        var group: Int
+        var fetch: LogFetch
+        var disk: WALFetch
+        var records: RecordBox
+    }
+
+    /// Records read so far.
+    final class RecordBox {
+        var bytes = ByteBuffer()
+    }
+
+    var entries: [Entry] = []
+    private var next: UInt64 = 1
+
+    mutating func add(group: Int, fetch: LogFetch, disk: WALFetch) -> LogReadRequest {
+        let id = LogReadID(next)
+        next += 1
+        entries.append(
+            Entry(id: id, group: group, fetch: fetch, disk: disk, records: RecordBox()))
+        return LogReadRequest(id: id, position: disk.read.position, count: disk.read.count)
+    }
+}

@@ -1,0 +1,54 @@
+internal import Bytes
+internal import Raft
+
+/// The open links, few: found by walking.
+struct LinkTable: ~Copyable {
+    private var slots = Slab<PeerLink>()
+    private var isOpen: [Bool] = []
+    /// Links with new output.
+    var flushing: [LinkID] = []
+
+    mutating func open(_ id: LinkID, dialed: NodeID?, now: Instant) {
+        let link = PeerLink(id: id, dialed: dialed, now: now)
+        if let free = isOpen.firstIndex(of: false) {
+            slots[free] = link
+            isOpen[free] = true
+        } else {
+            slots.append(link)
+            isOpen.append(true)
+        }
+    }
+
+    mutating func remove(_ id: LinkID) {
+        guard let index = index(of: id) else { return }
+        isOpen[index] = false
+        slots[index] = PeerLink(id: LinkID(.max), dialed: nil, now: Instant(nanoseconds: 0))
+    }
+
+    func index(of id: LinkID) -> Int? {
+        for index in isOpen.indices where isOpen[index] && slots[index].id == id { return index }
+        return nil
+    }
+
+    /// The admitted link to a peer.
+    func index(to peer: NodeID) -> Int? {
+        for index in isOpen.indices
+        where isOpen[index] && slots[index].peer == peer && !slots[index].isClosing {
+            return index
+        }
+        return nil
+    }
+
+    subscript(index: Int) -> PeerLink {
+        _read { yield slots[index] }
+        _modify { yield &slots[index] }
+    }
+
+    var openIndices: [Int] { isOpen.indices.filter { isOpen[$0] } }
+
+    mutating func markFlushing(_ index: Int) {
+        guard !slots[index].isFlushing else { return }
+        slots[index].isFlushing = true
+        flushing.append(slots[index].id)
+    }
+}

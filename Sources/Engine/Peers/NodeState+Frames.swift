@@ -1,0 +1,377 @@
+internal import Bytes
+internal import Commands
+internal import PeerProtocol
+internal import RESP
+internal import Raft
+
+/// What arrives on links.
+extension NodeState {
+    mutating func linkOpened(_ id: LinkID, dialed: NodeID?, now: ClockReading) {
+        links.open(id, dialed: dialed, now: now.boot)
+        if let dialed, let at = peerIndex(dialed) { peers[at].dialing = nil }
+        guard let index = links.index(of: id) else { invariantFailed("a link was not opened") }
+        if isStarted { sendHello(index) }
+    }
+
+    mutating func linkClosed(_ id: LinkID, dialed: NodeID?, now: ClockReading) {
+        let peer = links.index(of: id).flatMap { links[$0].peer ?? links[$0].dialed } ?? dialed
+        links.remove(id)
+        guard let peer, let at = peerIndex(peer) else { return }
+        peers[at].dialing = nil
+        if peers[at].link == id {
+            peers[at].link = nil
+            log(.notice, "peer-disconnected peer=\(peers[at].name)")
+            for group in 0..<replicas.count { replicas[group].core.linkDown(peer) }
+            for group in 0..<routes.count where routes[group].target?.node == peer {
+                routes[group].restart(now: now.boot)
+            }
+        }
+        if self.id < peer {
+            peers[at].dialAt = now.boot + peers[at].backoff
+            let longer = Interval(nanoseconds: peers[at].backoff.nanoseconds * 2)
+            peers[at].backoff = min(longer, PeerState.backoffMax)
+        }
+    }
+
+
+    /// Takes bytes from a link, frame by frame. A peer that does not speak the protocol is cut off.
+    mutating func receive(
+        _ bytes: Span<UInt8>, link id: LinkID, sessions: inout SessionTable, now: ClockReading
+    ) {
+        guard let index = links.index(of: id), !links[index].isClosing else { return }
+        statistics.peerBytesReceived += bytes.count
+        var input = links[index].input.take()
+        input.append(bytes)
+        var offset = 0
+        do throws(FrameError) {
+            while let frame = try PeerFrame(in: input.readable.extracting(offset..<input.count)) {
+                offset += frame.length
+                try receive(frame, link: index, sessions: &sessions, now: now)
+                if links[index].isClosing { break }
+            }
+        } catch {
+            log(.warning, "peer-protocol-error link=\(id.raw) error=\"\(error)\"")
+            links[index].isClosing = true
+            links.markFlushing(index)
+        }
+        input.consume(offset)
+        if input.isEmpty { input.removeAll(keepingCapacityUpTo: 1 << 20) }
+        links[index].input = input
+    }
+
+    private mutating func receive(
+        _ frame: PeerFrame, link index: Int, sessions: inout SessionTable, now: ClockReading
+    ) throws(FrameError) {
+        do throws(DecodeError) {
+            switch frame.kind {
+            case .hello:
+                let hello = try Hello(decoding: frame.body)
+                guard links[index].peer == nil else { throw .invalid("second hello") }
+                if admit(hello, link: index, now: now) { linkAdmitted(index, now: now) }
+                return
+            case .refused:
+                refused(by: index, reason: frame.body.text)
+                links[index].isClosing = true
+                links.markFlushing(index)
+                return
+            default:
+                break
+            }
+            guard let peer = links[index].peer, let at = peerIndex(peer) else {
+                throw .invalid("frame before hello")
+            }
+            var reader = ByteReader(frame.body)
+            guard let group = Int(exactly: try reader.readVarint()) else { throw .invalid("group") }
+            // A group that this node does not have yet: genesis is still on its way here.
+            guard group < replicas.count, muteReason == nil else { return }
+            switch frame.kind {
+            case .hello, .refused: break
+            case .raft: try receiveRaft(&reader, group: group, from: peer, now: now)
+            case .forward: try receiveForward(frame.body, from: at, link: index, now: now)
+            case .forwardRead: try receiveReads(frame.body, from: at, link: index, now: now)
+            case .fragment: try receiveFragment(&reader, group: group, from: at, now: now)
+            case .fragmentApplied:
+                let header = try FragmentHeader(from: &reader)
+                fragmentApplied(group, command: header.command, upTo: header.offset, now: now)
+            case .reply:
+                try receiveReplies(&reader, group: group, isRead: false, &sessions, now: now)
+            case .readReply:
+                try receiveReplies(&reader, group: group, isRead: true, &sessions, now: now)
+            case .forwardRefused: try receiveRefusal(&reader, group: group, now: now)
+            }
+        } catch {
+            throw .body(error)
+        }
+    }
+
+    /// A peer is there (again): whatever was under way to it is lost.
+    private mutating func linkAdmitted(_ index: Int, now: ClockReading) {
+        guard let peer = links[index].peer else { return }
+        for group in 0..<replicas.count {
+            replicas[group].core.linkUp(peer)
+            if routes[group].target?.node == peer { routes[group].restart(now: now.boot) }
+        }
+    }
+
+    // MARK: Consensus
+
+    private mutating func receiveRaft(
+        _ reader: inout ByteReader, group: Int, from peer: NodeID, now: ClockReading
+    ) throws(DecodeError) {
+        let message = try RaftMessage.decode(&reader)
+        let rest = reader.remaining
+        let records = try reader.readBytes(rest)
+        try replicas[group].receive(
+            message, records: records, from: peer, now: now.boot, liveness: liveness)
+    }
+
+    // MARK: At the leader
+
+    private func leads(_ group: Int, in term: Term) -> Bool {
+        replicas[group].core.role == .leader && replicas[group].core.term == term
+    }
+
+    private mutating func receiveForward(
+        _ body: Span<UInt8>, from at: Int, link: Int, now: ClockReading
+    ) throws(DecodeError) {
+        var reader = ByteReader(body)
+        let header = try ForwardHeader(from: &reader)
+        let group = Int(header.group)
+        guard leads(group, in: header.term) else {
+            sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
+            return
+        }
+        let run = try checkedRun(&reader, from: at)
+        switch peers[at].inbound[group].writes.judge(header, boot: peers[at].hello?.boot ?? 0) {
+        case .ignore: return
+        case .gap:
+            sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
+            return
+        case .take: break
+        }
+        if !addProposal(group, run: run, queuedAt: nil, now: now) {
+            peers[at].inbound[group].writes.spoil()
+            sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
+        }
+    }
+
+    /// The rest of a forward frame as a run of the peer's own commands, checked to its end: what is
+    /// copied into an entry must be readable on every replica for ever.
+    @_lifetime(copy reader)
+    private func checkedRun(
+        _ reader: inout ByteReader, from at: Int
+    ) throws(DecodeError) -> Span<UInt8> {
+        let rest = reader.remaining
+        let run = try reader.readBytes(rest)
+        var check = ByteReader(run)
+        let header = try RunHeader(from: &check)
+        guard header.origin.node == peers[at].id.raw,
+            header.origin.boot == peers[at].hello?.boot
+        else { throw .invalid("origin") }
+        for _ in 0..<header.count {
+            let command = try LoggedCommand(from: &check)
+            try checkCommand(command)
+        }
+        guard check.remaining == 0 else { throw .invalid("run length") }
+        return run
+    }
+
+    private func checkCommand(_ command: borrowing LoggedCommand) throws(DecodeError) {
+        if command.flags.contains(.large) {
+            _ = try LargeReference(decoding: command.arguments)
+            return
+        }
+        var decoder = ArgumentDecoder()
+        _ = try decoder.decode(command.arguments)
+        let request = decoder.request(over: command.arguments)
+        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+            throw .invalid("command")
+        }
+    }
+
+    private mutating func receiveReads(
+        _ body: Span<UInt8>, from at: Int, link: Int, now: ClockReading
+    ) throws(DecodeError) {
+        var reader = ByteReader(body)
+        let header = try ForwardHeader(from: &reader)
+        let group = Int(header.group)
+        guard leads(group, in: header.term),
+            replicas[group].backlog.byteCount < EngineLimits.readBacklogBytesMax
+        else {
+            sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
+            return
+        }
+        let run = try checkedRun(&reader, from: at)
+        switch peers[at].inbound[group].reads.judge(header, boot: peers[at].hello?.boot ?? 0) {
+        case .ignore: return
+        case .gap:
+            sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
+            return
+        case .take: break
+        }
+        if replicas[group].backlog.isEmpty,
+            replicas[group].canReadByLease(now: now.boot, liveness: liveness),
+            try readForPeer(run, group: group, link: link, now: now)
+        {
+            return
+        }
+        _ = addReads(group, run: run)
+    }
+
+    /// Executes a peer's reads under the lease; the replies are provisional until the end of the
+    /// turn. False when one met a key that is past due: then all of them take the long way.
+    private mutating func readForPeer(
+        _ run: Span<UInt8>, group: Int, link: Int, now: ClockReading
+    ) throws(DecodeError) -> Bool {
+        var reader = ByteReader(run)
+        let header = try RunHeader(from: &reader)
+        let (replies, bytes) = (links[link].provisional.count, links[link].provisionalBytes.count)
+        for offset in 0..<header.count {
+            let command = try LoggedCommand(from: &reader)
+            let before = links[link].provisionalBytes.count
+            if !command.flags.contains(.abandoned) {
+                _ = try decoder.decode(command.arguments)
+                let request = decoder.request(over: command.arguments)
+                guard case .found(let spec) = CommandTable.resolve(request) else {
+                    throw .invalid("command")
+                }
+                let outcome = replicas[group].read(
+                    request, spec, database: Int(command.database),
+                    version: command.flags.contains(.resp3) ? .three : .two, clock: now.wall,
+                    into: &links[link].provisionalBytes)
+                guard outcome == .done else {
+                    links[link].provisional.removeLast(links[link].provisional.count - replies)
+                    links[link].provisionalBytes.truncate(to: bytes)
+                    return false
+                }
+            }
+            links[link].provisional.append(
+                PeerLink.ProvisionalReply(
+                    group: UInt32(group), sequence: header.first + UInt64(offset),
+                    count: links[link].provisionalBytes.count - before))
+        }
+        links.markFlushing(link)
+        return true
+    }
+
+    private mutating func receiveFragment(
+        _ reader: inout ByteReader, group: Int, from at: Int, now: ClockReading
+    ) throws(DecodeError) {
+        let term = try reader.readVarint()
+        let header = try FragmentHeader(from: &reader)
+        let rest = reader.remaining
+        let piece = try reader.readBytes(rest)
+        // Refused pieces are asked for again by time: the origin sees no progress.
+        guard leads(group, in: term), let hello = peers[at].hello,
+            piece.count <= EngineLimits.fragmentBytesMax
+        else { return }
+        var payload = scratch.take()
+        FragmentPayload.encode(
+            time: now.wall, origin: Origin(node: hello.node, boot: hello.boot),
+            command: header.command, offset: header.offset, piece: piece, into: &payload)
+        propose(group, kind: .fragment, payload: payload.readable, now: now)
+        payload.removeAll(keepingCapacityUpTo: 1 << 20)
+        scratch = payload
+    }
+
+    // MARK: At the origin
+
+    mutating func fragmentApplied(
+        _ group: Int, command: UInt64, upTo offset: UInt64, now: ClockReading
+    ) {
+        guard let at = routes[group].uploads.firstIndex(where: { $0.number == command }) else {
+            return
+        }
+        routes[group].uploads[at].confirm(
+            upTo: Int(clamping: offset), now: now.boot)
+    }
+
+    private mutating func receiveReplies(
+        _ reader: inout ByteReader, group: Int, isRead: Bool, _ sessions: inout SessionTable,
+        now: ClockReading
+    ) throws(DecodeError) {
+        while reader.remaining > 0 {
+            let record = try ReplyRecord(from: &reader)
+            let head = isRead ? routes[group].reads.head : routes[group].writes.head
+            guard record.sequence == head else { continue }
+            guard record.status == .piece || record.offset > 0 else {
+                deliver(
+                    group, isRead: isRead, sequence: record.sequence, status: record.status,
+                    reply: record.bytes, &sessions, now: now)
+                continue
+            }
+            var whole =
+                isRead
+                ? routes[group].partialReadReply.take() : routes[group].partialWriteReply.take()
+            // A piece counts when it continues what is there; the first one begins anew.
+            if record.offset == 0 { whole.removeAll() }
+            if record.offset == whole.count {
+                whole.append(record.bytes)
+                if record.status != .piece {
+                    deliver(
+                        group, isRead: isRead, sequence: record.sequence, status: record.status,
+                        reply: whole.readable, &sessions, now: now)
+                    whole.removeAll(keepingCapacityUpTo: 0)
+                }
+            }
+            if isRead {
+                routes[group].partialReadReply = whole
+            } else {
+                routes[group].partialWriteReply = whole
+            }
+        }
+    }
+
+    private mutating func receiveRefusal(
+        _ reader: inout ByteReader, group: Int, now: ClockReading
+    ) throws(DecodeError) {
+        let term = try reader.readVarint()
+        let stream = try reader.readVarint()
+        guard routes[group].target?.term == term,
+            stream == routes[group].writes.stream || stream == routes[group].reads.stream
+        else { return }
+        routes[group].restart(now: now.boot)
+        routes[group].retryAt = now.boot + .milliseconds(5)
+    }
+
+    /// Gives an answer to the session that waits for it, if it is the oldest one's.
+    mutating func deliver(
+        _ group: Int, isRead: Bool, sequence: UInt64, status: ReplyStatus, reply: Span<UInt8>,
+        _ sessions: inout SessionTable, now: ClockReading
+    ) {
+        let item =
+            isRead
+            ? routes[group].reads.answer(sequence, now: now.boot)
+            : routes[group].writes.answer(sequence, now: now.boot)
+        guard let item, let index = sessions.index(of: item.session) else { return }
+        if sessions[index].gather != nil {
+            deliverPart(group, index, status: status, reply: reply, &sessions)
+            return
+        }
+        switch status {
+        case .complete: sessions[index].answer(reply)
+        case .evicted:
+            sessions[index].answer(
+                error: "UNCERTAIN The command was executed at most once, its reply is lost")
+        case .moved:
+            sessions[index].answer(error: "TRYAGAIN The slot moved, the command was not executed")
+        case .piece: invariantFailed("a piece was delivered")
+        }
+        sessions.markFlushing(index)
+        sessions.markReady(index)
+    }
+
+    private func deliverPart(
+        _ group: Int, _ index: Int, status: ReplyStatus, reply: Span<UInt8>,
+        _ sessions: inout SessionTable
+    ) {
+        guard var gather = sessions[index].gather else { return }
+        gather.parts[group - 1] =
+            status == .complete
+            ? reply.copied
+            : Array("-UNCERTAIN The command was executed at most once, its reply is lost\r\n".utf8)
+        gather.remaining -= 1
+        sessions[index].gather = gather
+        if gather.remaining == 0 { sessions.markReady(index) }
+    }
+}

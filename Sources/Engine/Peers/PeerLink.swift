@@ -1,0 +1,151 @@
+internal import Bytes
+internal import DequeModule
+internal import PeerProtocol
+internal import Raft
+
+/// One connection to a peer, as the engine sees it.
+///
+/// Output has two classes. Frames of consensus go out at once. Frames of clients (forwarded commands
+/// and replies) wait in `client` and go out through a window, so that they never delay a vote by more
+/// than the window's bytes.
+struct PeerLink: ~Copyable {
+    let id: LinkID
+    /// The peer that was dialed; nil when the peer dialed.
+    let dialed: NodeID?
+    let openedAt: Instant
+    /// The peer, once its hello was admitted.
+    var peer: NodeID?
+    var input = ByteBuffer()
+    var output = FrameWriter()
+    var client = FrameWriter()
+    /// Replies larger than a frame, and the replies behind them.
+    private var bulk = Deque<BulkReply>()
+    /// The reply frame at the end of `client` that still takes answers.
+    private var openReply: (kind: PeerFrameKind, group: UInt32)?
+    /// Replies to reads that relied on the lease in this turn: sent when the end of the turn has
+    /// confirmed it.
+    var provisional: [ProvisionalReply] = []
+    var provisionalBytes = ByteBuffer()
+
+    struct ProvisionalReply {
+        var group: UInt32
+        var sequence: UInt64
+        var count: Int
+    }
+    /// Bytes that the host has taken and not yet written.
+    var queuedInHost = 0
+    var isClosing = false
+    var isFlushing = false
+
+    init(id: LinkID, dialed: NodeID?, now: Instant) {
+        self.id = id
+        self.dialed = dialed
+        openedAt = now
+    }
+
+    /// Adds an answer; answers of one kind and group share a frame.
+    mutating func reply(
+        _ kind: PeerFrameKind, group: UInt32, sequence: UInt64, status: ReplyStatus,
+        bytes: Span<UInt8>
+    ) {
+        let needed = bytes.count + ReplyRecord.overheadBytesMax
+        if !bulk.isEmpty || needed > PeerLimits.bodyBytesMax / 2 {
+            // An answer must not overtake a larger one before it.
+            bulk.append(
+                BulkReply(
+                    kind: kind, group: group, sequence: sequence, status: status,
+                    bytes: ByteBuffer(copying: bytes)))
+            return
+        }
+        if let open = openReply,
+            open != (kind, group) || client.openBytes + needed > PeerLimits.frameBytesMax
+        {
+            closeReplies()
+        }
+        if openReply == nil {
+            client.open(kind)
+            client.bytes.append(varint: UInt64(group))
+            openReply = (kind, group)
+        }
+        ReplyRecord.encode(
+            sequence: sequence, status: status, bytes: bytes, into: &client.bytes)
+    }
+
+    /// Ends the reply frame that is still open. Before any other client frame, and before sending.
+    mutating func closeReplies() {
+        guard openReply != nil else { return }
+        client.close()
+        openReply = nil
+    }
+
+    /// Moves client frames, then pieces of bulk replies, into the output as far as the window goes.
+    mutating func fillWindow() {
+        closeReplies()
+        var room = PeerLimits.clientWindowBytes - queuedInHost - output.bytes.count
+        while room > 0, !client.bytes.isEmpty {
+            let length = Self.firstFrameLength(client.bytes)
+            Self.copy(client.bytes, length, to: &output.bytes)
+            client.bytes.consume(length)
+            room -= length
+        }
+        while room > 0, let first = bulk.first {
+            let before = output.bytes.count
+            if first.appendPiece(to: &output) { bulk.removeFirst() }
+            room -= output.bytes.count - before
+        }
+    }
+
+    private static func firstFrameLength(_ bytes: borrowing ByteBuffer) -> Int {
+        guard let length = try? PeerFrame(in: bytes.readable)?.length else {
+            invariantFailed("an own frame can not be read")
+        }
+        return length
+    }
+
+    private static func copy(
+        _ source: borrowing ByteBuffer, _ count: Int, to target: inout ByteBuffer
+    ) {
+        target.append(source.readable.extracting(0..<count))
+    }
+
+    /// Whether client frames wait for room.
+    var hasWaiting: Bool { !client.bytes.isEmpty || !bulk.isEmpty }
+}
+
+/// A reply too large for a frame, cut into pieces as the window allows.
+final class BulkReply {
+    private let kind: PeerFrameKind
+    private let group: UInt32
+    private let sequence: UInt64
+    private let status: ReplyStatus
+    private var bytes: ByteBuffer
+    private var offset = 0
+
+    init(
+        kind: PeerFrameKind, group: UInt32, sequence: UInt64, status: ReplyStatus,
+        bytes: consuming ByteBuffer
+    ) {
+        self.kind = kind
+        self.group = group
+        self.sequence = sequence
+        self.status = status
+        self.bytes = bytes
+    }
+
+    private static let pieceBytes = PeerLimits.bodyBytesMax - ReplyRecord.overheadBytesMax - 5
+
+    /// Appends the next piece as a frame of its own; true when it was the last.
+    func appendPiece(to output: inout FrameWriter) -> Bool {
+        let count = min(bytes.count, Self.pieceBytes)
+        let isLast = count == bytes.count
+        output.open(kind)
+        output.bytes.append(varint: UInt64(group))
+        ReplyRecord.encode(
+            sequence: sequence, status: isLast ? status : .piece, offset: offset,
+            bytes: bytes.readable.extracting(0..<count), into: &output.bytes)
+        output.close()
+        bytes.consume(count)
+        offset += count
+        return isLast
+    }
+}

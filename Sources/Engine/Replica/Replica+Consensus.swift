@@ -1,0 +1,46 @@
+internal import Bytes
+internal import Raft
+
+/// Events for the group's core; what they lead to collects in `effects` until the turn ends.
+extension Replica {
+    mutating func propose(
+        kind: EntryKind, payload: Span<UInt8>, now: Instant, liveness: PairLiveness
+    ) -> Proposal {
+        core.propose(
+            kind: kind, payload: payload, now: now, liveness: liveness, effects: &effects)
+    }
+
+    mutating func receive(
+        _ message: RaftMessage, records: Span<UInt8>, from peer: NodeID, now: Instant,
+        liveness: PairLiveness
+    ) throws(DecodeError) {
+        try core.receive(
+            message, entries: records, from: peer, now: now, liveness: liveness,
+            effects: &effects)
+    }
+
+    mutating func durable(upTo ticket: IOTicket, now: Instant, liveness: PairLiveness) {
+        core.durable(upTo: ticket, now: now, liveness: liveness, effects: &effects)
+        timeline.durable(upTo: core.durableIndex, now: now)
+    }
+
+    mutating func tick(now: Instant, liveness: PairLiveness) {
+        core.tick(now: now, liveness: liveness, effects: &effects)
+    }
+
+    mutating func endTurn(now: Instant, liveness: PairLiveness) {
+        core.endTurn(now: now, liveness: liveness, effects: &effects)
+    }
+
+    mutating func handOver(now: Instant, liveness: PairLiveness) {
+        core.transferLeadership(to: nil, now: now, liveness: liveness, effects: &effects)
+    }
+
+    /// Asks for committed entries that left memory.
+    mutating func fetchCommitted(from index: LogIndex) {
+        isFetching = true
+        _ = core.requestEntries(
+            from: index, upTo: core.commit, maxBytes: EngineLimits.logReadBytesMax,
+            effects: &effects)
+    }
+}

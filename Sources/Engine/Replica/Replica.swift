@@ -1,0 +1,284 @@
+internal import Bytes
+internal import Cluster
+internal import Commands
+internal import RESP
+internal import Raft
+internal import Store
+
+/// This node's member of one group: consensus, state, and what is under way.
+///
+/// The state (keyspace, reply windows, assemblies, log time) changes only in `apply`, by committed
+/// entries in order, the same on every replica. Answers are left in `answers` and in
+/// `context.reply.bytes`; the engine takes them to sessions and peers.
+struct Replica: ~Copyable {
+    let group: GroupID
+    /// The slots that the group owns; nil for the system group.
+    let slots: SlotRange?
+    var core: RaftCore
+    var effects = RaftEffects()
+    var context: CommandContext
+    var windows = ReplyWindows()
+    var assemblies = Assemblies()
+    /// The last entry whose effect is in the state.
+    var applied: LogIndex = 0
+
+    /// Answers to be delivered; their bytes lie in `context.reply.bytes`.
+    var answers: [Answer] = []
+    /// Pieces of large commands that were applied, to be told to their origins.
+    var appliedPieces: [AppliedPiece] = []
+    /// Genesis, as it was applied: the payload of the first entry of that kind.
+    var genesis: [UInt8]?
+    /// Why this replica cannot go on.
+    var failure: String?
+
+    /// Runs that came in this turn, for the next entry.
+    var proposals = ByteBuffer()
+    /// When the oldest of them was queued at its origin, if that is this node.
+    var proposalsQueuedAt: Instant?
+    /// The core refused an entry in this turn: nothing behind it may overtake it.
+    var refusesProposals = false
+    /// Memory for the payload of an entry while it is proposed.
+    var payloadBuffer = ByteBuffer()
+    var backlog = ReadBacklog()
+    /// Reads of this turn relied on the lease.
+    var usedLease = false
+    /// A time entry is under way that covers past-due keys up to here.
+    var timeProposed: Int64 = 0
+    /// An expiry entry is under way.
+    var expiryIndex: LogIndex = 0
+    /// The applier waits for entries from disk.
+    var isFetching = false
+    /// More is committed than one turn may apply.
+    var hasMoreToApply = false
+    /// Times of the entries under way, for INFO.
+    var timeline = WriteTimeline()
+
+    private var arguments = ArgumentDecoder()
+    /// The origin's limits were judged when the command came in.
+    private static let anyLength = RESPLimits(
+        bulkBytesMax: .max, argumentsMax: .max, inlineBytesMax: .max)
+    private var scratch = ByteBuffer()
+    private var payload = ByteBuffer()
+
+    /// An answer to a command of some origin.
+    struct Answer {
+        var origin: Origin
+        var sequence: UInt64
+        var status: ReplyStatusCode
+        var isRead: Bool
+        var start: Int
+        var count: Int
+    }
+
+    enum ReplyStatusCode { case complete, evicted, moved }
+
+    struct AppliedPiece {
+        var origin: Origin
+        var command: UInt64
+        var upTo: UInt64
+    }
+
+    init(
+        group: GroupID, slots: SlotRange?, core: consuming RaftCore,
+        context: consuming CommandContext
+    ) {
+        self.group = group
+        self.slots = slots
+        self.core = core
+        self.context = context
+    }
+
+    /// The digest of the whole state, for comparing replicas at equal `applied`.
+    func stateHash() -> UInt64 {
+        var hash = StateHash(seed: UInt64(group.raw))
+        hash.feed(context.keyspace.stateHash())
+        windows.feed(into: &hash)
+        assemblies.feed(into: &hash)
+        return hash.value
+    }
+
+    // MARK: Applying
+
+    /// Applies what is committed, as far as it is in memory and one turn may. Returns the first
+    /// entry that must be fetched from disk, if that is what stops it.
+    mutating func applyCommitted() -> LogIndex? {
+        hasMoreToApply = false
+        var bytes = 0
+        while applied < core.commit, failure == nil {
+            guard bytes < EngineLimits.applyBytesPerTurn else {
+                hasMoreToApply = true
+                return nil
+            }
+            let next = applied + 1
+            var work = scratch.take()
+            guard let head = Self.copyEntry(core.log, at: next, into: &work) else {
+                scratch = work
+                return isFetching ? nil : next
+            }
+            bytes += work.count
+            apply(kind: head.kind, version: head.version, index: next, payload: work.readable)
+            work.removeAll()
+            scratch = work
+            applied = next
+        }
+        return nil
+    }
+
+    /// Copies an entry's payload, so that the log and the state are not held at once.
+    private static func copyEntry(
+        _ log: borrowing RaftLog, at index: LogIndex, into work: inout ByteBuffer
+    ) -> (kind: UInt8, version: UInt8)? {
+        guard let entry = log.entry(at: index) else { return nil }
+        work.append(entry.payload)
+        return (entry.kindRaw, entry.version)
+    }
+
+    /// Applies one committed entry that was fetched from disk.
+    mutating func applyFetched(_ entry: borrowing EntryView) {
+        guard failure == nil, entry.index == applied + 1, entry.index <= core.commit else { return }
+        apply(
+            kind: entry.kindRaw, version: entry.version, index: entry.index, payload: entry.payload)
+        applied = entry.index
+    }
+
+    private mutating func apply(
+        kind: UInt8, version: UInt8, index: LogIndex, payload: Span<UInt8>
+    ) {
+        guard version == EntryRecord.formatVersion, let kind = EntryKind(rawValue: kind) else {
+            failure = "entry \(index) of \(group) has kind \(kind), format \(version): newer than this program"
+            return
+        }
+        do throws(DecodeError) {
+            switch kind {
+            case .noop: break
+            case .genesis: if genesis == nil { genesis = payload.copied }
+            case .commands: try applyCommands(payload)
+            case .time: advance(to: try TimePayload(decoding: payload).time)
+            case .expire: try applyExpiry(payload)
+            case .fragment: try applyFragment(payload)
+            case .guardedEffects, .session, .configuration, .split, .prepare, .commit, .abort,
+                .membership:
+                failure = "entry \(index) of \(group) has kind \(kind), which this program does not know"
+            }
+        } catch {
+            failure = "entry \(index) of \(group) can not be read: \(error)"
+        }
+    }
+
+    /// Log time never goes back, whatever clock the leader has.
+    private mutating func advance(to time: Int64) {
+        if time > context.keyspace.logTime { context.keyspace.logTime = time }
+    }
+
+    private mutating func applyExpiry(_ payload: Span<UInt8>) throws(DecodeError) {
+        let expiry = try ExpirePayload(decoding: payload)
+        advance(to: expiry.time)
+        _ = context.keyspace.expire(upTo: context.keyspace.logTime, atMost: expiry.atMost)
+    }
+
+    private mutating func applyFragment(_ payload: Span<UInt8>) throws(DecodeError) {
+        let fragment = try FragmentPayload(decoding: payload)
+        advance(to: fragment.time)
+        let there = assemblies.add(
+            fragment.bytes, origin: fragment.origin, command: fragment.command,
+            offset: fragment.offset, time: context.keyspace.logTime)
+        appliedPieces.append(
+            AppliedPiece(origin: fragment.origin, command: fragment.command, upTo: there))
+    }
+
+    private mutating func applyCommands(_ payload: Span<UInt8>) throws(DecodeError) {
+        var reader = ByteReader(payload)
+        try reader.expectVersion()
+        advance(to: try reader.read())
+        let seed: UInt64 = try reader.read()
+        var ordinal: UInt64 = 0
+        while reader.remaining > 0 {
+            let run = try RunHeader(from: &reader)
+            for offset in 0..<run.count {
+                let command = try LoggedCommand(from: &reader)
+                ordinal += 1
+                context.random = SeededGenerator(seed: seed &+ ordinal &* 0x9e37_79b9_7f4a_7c15)
+                try apply(command, sequence: run.first + UInt64(offset), run: run)
+            }
+        }
+    }
+
+    private mutating func apply(
+        _ command: borrowing LoggedCommand, sequence: UInt64, run: RunHeader
+    ) throws(DecodeError) {
+        let origin = run.origin
+        let start = context.reply.bytes.count
+        var status = ReplyStatusCode.complete
+        switch windows.arrival(of: sequence, origin: origin, floor: run.floor) {
+        case .forgotten:
+            status = .evicted
+        case .repeated:
+            windows.appendReply(of: sequence, origin: origin, to: &context.reply.bytes)
+        case .fresh:
+            if !command.flags.contains(.abandoned) {
+                status = try execute(command, origin: origin)
+            }
+            windows.record(sequence, origin: origin, reply: context.reply.bytes, from: start)
+        }
+        answers.append(
+            Answer(
+                origin: origin, sequence: sequence, status: status, isRead: false, start: start,
+                count: context.reply.bytes.count - start))
+    }
+
+    /// Executes a command as of the entry's time; the reply is appended to `context.reply`.
+    private mutating func execute(
+        _ command: borrowing LoggedCommand, origin: Origin
+    ) throws(DecodeError) -> ReplyStatusCode {
+        context.mode = .apply
+        context.database = Int(command.database)
+        context.reply.version = command.flags.contains(.resp3) ? .three : .two
+        guard command.flags.contains(.large) else {
+            var decoder = ArgumentDecoder()
+            swap(&decoder, &arguments)
+            defer { swap(&decoder, &arguments) }
+            _ = try decoder.decode(command.arguments)
+            return Self.run(
+                decoder.request(over: command.arguments), slots: slots, context: &context)
+        }
+        let reference = try LargeReference(decoding: command.arguments)
+        guard let owner = assemblies.take(origin: origin, reference: reference) else {
+            context.reply.error("TRYAGAIN The pieces of the command were given up, it was not executed")
+            return .complete
+        }
+        var parser = RequestParser(limits: Self.anyLength)
+        guard parser.parse(owner.span) == .request else { throw .invalid("large command") }
+        context.argumentOwner = owner
+        defer { context.argumentOwner = nil }
+        return Self.run(
+            parser.request(over: owner.span), slots: slots, context: &context)
+    }
+
+    private static func run(
+        _ request: Request, slots: SlotRange?, context: inout CommandContext
+    ) -> ReplyStatusCode {
+        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+            invariantFailed("a command in the log that is not in the table")
+        }
+        if let slots, slots.count < HashSlot.count, !owns(request, spec, slots) { return .moved }
+        let outcome = spec.run(&context, request)
+        invariant(outcome == .done, "a command in the log did not finish")
+        return .complete
+    }
+
+    private static func owns(_ request: Request, _ spec: CommandSpec, _ slots: SlotRange) -> Bool {
+        guard spec.scope == .keyed else { return true }
+        var owned = true
+        _ = spec.keys.forEachKey(of: request) { position in
+            if !slots.contains(HashSlot.of(key: request[position])) { owned = false }
+        }
+        return owned
+    }
+
+    /// Forgets the answers that were delivered.
+    mutating func removeAnswers() {
+        answers.removeAll(keepingCapacity: true)
+        appliedPieces.removeAll(keepingCapacity: true)
+        context.reply.bytes.removeAll(keepingCapacityUpTo: 1 << 20)
+    }
+}

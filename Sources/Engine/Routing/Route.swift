@@ -1,0 +1,120 @@
+internal import Bytes
+internal import Raft
+
+/// The way from this node, as origin, to one group: what is unanswered, and whom it was sent to.
+struct Route: ~Copyable {
+    /// The leader that the current streams address.
+    struct Target: Equatable {
+        var node: NodeID
+        var term: Term
+    }
+
+    var writes = CommandQueue()
+    var reads = CommandQueue()
+    /// Large commands whose pieces are still on their way, oldest first.
+    var uploads: [Upload] = []
+    private var nextUpload: UInt64 = 1
+    private(set) var target: Target?
+    /// The target refused: what is unanswered is sent again at this moment.
+    var retryAt: Instant?
+    /// The answer to the oldest write, to the oldest read, as far as its pieces have come.
+    var partialWriteReply = ByteBuffer()
+    var partialReadReply = ByteBuffer()
+
+    /// Everything that waits for an answer, in bytes.
+    var byteCount: Int { writes.byteCount + reads.byteCount }
+
+    /// Whether nothing waits.
+    var isIdle: Bool { writes.isEmpty && reads.isEmpty && uploads.isEmpty }
+
+    /// Since when the oldest command waits that somebody still waits for.
+    var oldestAwaited: Instant? {
+        var oldest: Instant?
+        if let at = writes.firstAwaited() { oldest = writes[at].queuedAt }
+        if let at = reads.firstAwaited() { oldest = min(oldest ?? reads[at].queuedAt, reads[at].queuedAt) }
+        for upload in uploads where upload.session != .none {
+            oldest = min(oldest ?? upload.startedAt, upload.startedAt)
+        }
+        return oldest
+    }
+
+    /// Takes note of who leads now; a change makes everything unanswered unsent again.
+    mutating func address(_ leader: NodeID?, term: Term, now: Instant) {
+        let next = leader.map { Target(node: $0, term: term) }
+        guard next != target else { return }
+        target = next
+        restart(now: now)
+    }
+
+    /// Sends everything unanswered again: the link broke, the leader changed or refused.
+    mutating func restart(now: Instant) {
+        retryAt = nil
+        writes.restart(now: now)
+        reads.restart(now: now)
+        partialWriteReply.removeAll(keepingCapacityUpTo: 0)
+        partialReadReply.removeAll(keepingCapacityUpTo: 0)
+        for index in uploads.indices { uploads[index].sent = uploads[index].applied }
+    }
+
+    mutating func upload(_ command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
+        database: Int, now: Instant)
+    {
+        uploads.append(
+            Upload(
+                number: nextUpload, command: command, session: session, flags: flags,
+                database: database, startedAt: now))
+        nextUpload += 1
+    }
+}
+
+/// A command too large for an entry: its pieces are logged first, then a reference to them takes its
+/// place in the order. Until then it holds no sequence and delays nobody.
+struct Upload {
+    let number: UInt64
+    let command: SharedBytes
+    var session: SessionID
+    let flags: LoggedCommand.Flags
+    let database: Int
+    var startedAt: Instant
+    /// Bytes handed to the leader in this stream.
+    var sent = 0
+    /// Bytes that are applied: never to be sent again.
+    var applied = 0
+    private(set) var progressAt: Instant
+
+    init(
+        number: UInt64, command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
+        database: Int, startedAt: Instant
+    ) {
+        self.number = number
+        self.command = command
+        self.session = session
+        self.flags = flags
+        self.database = database
+        self.startedAt = startedAt
+        progressAt = startedAt
+    }
+
+    var isComplete: Bool { applied == command.count }
+
+    /// The next piece to be sent, when the window allows one.
+    func nextPiece() -> Range<Int>? {
+        guard sent < command.count, sent - applied < EngineLimits.fragmentWindowBytes else {
+            return nil
+        }
+        return sent..<min(command.count, sent + EngineLimits.fragmentBytesMax)
+    }
+
+    mutating func advance(past piece: Range<Int>, now: Instant) {
+        if sent == applied { progressAt = now }
+        sent = piece.upperBound
+    }
+
+    /// Pieces up to `offset` are applied.
+    mutating func confirm(upTo offset: Int, now: Instant) {
+        guard offset > applied, offset <= command.count else { return }
+        applied = offset
+        sent = max(sent, offset)
+        progressAt = now
+    }
+}

@@ -1,0 +1,325 @@
+internal import Bytes
+internal import Cluster
+internal import Commands
+internal import RESP
+internal import Raft
+
+/// Why the execution of a session's input stopped.
+enum ExecutionStop: Equatable {
+    /// Nothing (whole) left to execute, or what is next must wait for an answer.
+    case waiting
+    /// A command that concerns the node: the engine answers it and goes on.
+    case nodeCommand
+    /// This session had its share of the turn.
+    case shared
+    /// A read came up where reads must not be executed (the end of a turn).
+    case readHeld
+}
+
+extension NodeState {
+    /// Executes what the session has sent, as far as program order allows.
+    ///
+    /// Reads on a leader with a lease are answered in place; everything else is queued for its
+    /// group's leader, which may be this node.
+    mutating func execute(_ session: inout Session, now: ClockReading, mayRead: Bool) -> ExecutionStop {
+        var input = session.input.take()
+        var parser = RequestParser()
+        swap(&session.parser, &parser)
+        defer {
+            swap(&session.input, &input)
+            swap(&session.parser, &parser)
+        }
+        var shared = 0
+        while !session.isClosing {
+            if session.output.count + session.queuedInHost > EngineLimits.heldOutputBytesMax {
+                return .waiting
+            }
+            if !session.parsed {
+                guard session.cursor < input.count else { break }
+                let status = parser.parse(
+                    input.readable.extracting(session.cursor..<input.count))
+                switch status {
+                case .incomplete:
+                    return .waiting
+                case .empty:
+                    skip(&session, &input, &parser)
+                    continue
+                case .failed(let failure):
+                    guard session.wait == .nothing, session.leaseMark == nil else { return .waiting }
+                    writeReply(to: &session) { failure.write(to: &$0) }
+                    session.isClosing = true
+                    input.removeAll(keepingCapacityUpTo: 0)
+                    session.cursor = 0
+                    return .waiting
+                case .request:
+                    session.parsed = true
+                }
+            }
+            let consumed = parser.consumed
+            let step = executeOne(
+                &session, parser, input.readable.extracting(session.cursor..<input.count),
+                now: now, mayRead: mayRead)
+            switch step {
+            case .done:
+                session.commands += 1
+                statistics.commandsProcessed += 1
+                skip(&session, &input, &parser)
+                shared += consumed
+                if shared > EngineLimits.sessionBytesPerTurn { return .shared }
+            case .taken:
+                // The request's bytes were taken over as a large command.
+                session.commands += 1
+                statistics.commandsProcessed += 1
+                parser.reset()
+                takeOver(&session, &input, consumed: consumed, now: now)
+                return .waiting
+            case .wait:
+                return .waiting
+            case .node:
+                return .nodeCommand
+            case .held:
+                return .readHeld
+            }
+        }
+        return .waiting
+    }
+
+    /// Leaves the executed request behind. Its bytes are kept while lease reads are provisional.
+    private func skip(
+        _ session: inout Session, _ input: inout ByteBuffer, _ parser: inout RequestParser
+    ) {
+        session.cursor += parser.consumed
+        session.parsed = false
+        parser.reset()
+        guard session.leaseMark == nil else { return }
+        input.consume(session.cursor)
+        session.cursor = 0
+        if input.isEmpty { input.removeAll(keepingCapacityUpTo: EngineLimits.idleBufferBytes) }
+    }
+
+    /// What became of one request.
+    enum Step {
+        case done, wait, node, held, taken
+    }
+
+    private mutating func executeOne(
+        _ session: inout Session, _ parser: borrowing RequestParser, _ input: Span<UInt8>,
+        now: ClockReading, mayRead: Bool
+    ) -> Step {
+        let request = parser.request(over: input)
+        let resolution = CommandTable.resolve(request)
+        guard case .found(let spec) = resolution else {
+            return answerInPlace(&session) {
+                CommandTable.writeError(resolution, request, to: &$0)
+            }
+        }
+        session.lastActive = now.boot
+        switch spec.scope {
+        case .connection:
+            if spec.id == Self.pingID { return ping(&session, request) }
+            guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+            return .node
+        case .everyGroup:
+            guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+            return .node
+        case .keyed:
+            break
+        }
+        if let reason = session.refusal {
+            guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+            session.refusal = nil
+            return answerInPlace(&session) { $0.error(text: reason) }
+        }
+        if let reason = muteReason {
+            return answerInPlace(&session) { $0.error(text: "CLUSTERDOWN \(reason)") }
+        }
+        guard dataGroups > 0 else { return blocked(&session, now: now) }
+        guard let group = group(of: request, spec) else {
+            return answerInPlace(&session) {
+                $0.error("CROSSSLOT Keys in request don't hash to the same slot")
+            }
+        }
+        return spec.isWrite
+            ? queueWrite(&session, request, spec, group: group, now: now)
+            : read(&session, request, spec, group: group, now: now, mayRead: mayRead)
+    }
+
+    /// Answers a request that needs nothing but the session.
+    private func answerInPlace(
+        _ session: inout Session, _ body: (inout ReplyWriter) -> Void
+    ) -> Step {
+        guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+        writeReply(to: &session, body)
+        return .done
+    }
+
+    private func ping(_ session: inout Session, _ request: Request) -> Step {
+        guard session.wait == .nothing else { return .wait }
+        writeReply(to: &session) { reply in
+            switch request.count {
+            case 1: reply.simple("PONG")
+            case 2: reply.bulk(request[1])
+            default: reply.error("ERR wrong number of arguments for 'ping' command")
+            }
+        }
+        return .done
+    }
+
+    /// Lets `body` write one reply into the session's output, unless the client wants none.
+    func writeReply(to session: inout Session, _ body: (inout ReplyWriter) -> Void) {
+        if session.repliesAreVisible {
+            var writer = ReplyWriter(version: session.resp)
+            swap(&writer.bytes, &session.output)
+            body(&writer)
+            swap(&writer.bytes, &session.output)
+        }
+        session.commandFinished()
+    }
+
+    /// The group (index) that owns all keys of the request; nil when there is more than one.
+    private func group(of request: Request, _ spec: CommandSpec) -> Int? {
+        if dataGroups == 1 { return 1 }
+        var owner: Int?
+        var isOne = true
+        _ = spec.keys.forEachKey(of: request) { position in
+            let group = self.group(of: HashSlot.of(key: request[position]))
+            if owner == nil { owner = group }
+            if owner != group { isOne = false }
+        }
+        return isOne ? owner ?? 1 : nil
+    }
+
+    private static let pingID = CommandTable.all.first { $0.name.description == "ping" }?.id
+
+    // MARK: Reads
+
+    private mutating func read(
+        _ session: inout Session, _ request: Request, _ spec: CommandSpec, group: Int,
+        now: ClockReading, mayRead: Bool
+    ) -> Step {
+        if session.wait == .nothing, group < replicas.count,
+            replicas[group].canReadByLease(now: now.boot, liveness: liveness)
+        {
+            guard mayRead else { return .held }
+            if readInPlace(&session, request, spec, group: group, now: now) { return .done }
+        }
+        switch session.wait {
+        case .nothing where session.leaseMark == nil: break
+        case .reads(group)
+        where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
+        default: return .wait
+        }
+        return enqueueRead(&session, request, group: group, now: now)
+    }
+
+    /// Executes a read under the lease, into the session's output. The end of the turn confirms it.
+    /// False when it met a key that is past due: nothing was written, it goes through the queue.
+    private mutating func readInPlace(
+        _ session: inout Session, _ request: Request, _ spec: CommandSpec, group: Int,
+        now: ClockReading
+    ) -> Bool {
+        let before = session.output.count
+        if session.leaseMark == nil {
+            session.leaseMark = Session.LeaseMark(cursor: session.cursor, output: before)
+            provisional.append(session.id)
+        }
+        let outcome = replicas[group].read(
+            request, spec, database: session.database, version: session.resp, clock: now.wall,
+            into: &session.output)
+        guard outcome == .done else {
+            session.output.truncate(to: before)
+            return false
+        }
+        if !session.repliesAreVisible { session.output.truncate(to: before) }
+        session.commandFinished()
+        return true
+    }
+
+    private mutating func enqueueRead(
+        _ session: inout Session, _ request: Request, group: Int, now: ClockReading
+    ) -> Step {
+        guard routes[group].byteCount < EngineLimits.queueBytesMax else {
+            return blocked(&session, now: now)
+        }
+        _ = routes[group].reads.append(
+            request, flags: session.resp == .three ? .resp3 : [], database: session.database,
+            session: session.id, now: now.boot)
+        session.wait = .reads(group)
+        session.inFlight += 1
+        session.blockedSince = nil
+        return .done
+    }
+
+    // MARK: Writes
+
+    private mutating func queueWrite(
+        _ session: inout Session, _ request: Request, _ spec: CommandSpec, group: Int,
+        now: ClockReading
+    ) -> Step {
+        guard session.leaseMark == nil else { return .wait }
+        switch session.wait {
+        case .nothing: break
+        case .writes(group)
+        where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
+        default: return .wait
+        }
+        guard routes[group].byteCount < EngineLimits.queueBytesMax else {
+            return blocked(&session, now: now)
+        }
+        session.blockedSince = nil
+        if request.argumentBytes > EngineLimits.inlineCommandBytesMax {
+            guard session.wait == .nothing else { return .wait }
+            session.wait = .upload(group)
+            session.inFlight = 1
+            return .taken
+        }
+        _ = routes[group].writes.append(
+            request, flags: session.resp == .three ? .resp3 : [], database: session.database,
+            session: session.id, now: now.boot)
+        session.wait = .writes(group)
+        session.inFlight += 1
+        return .done
+    }
+
+    /// Takes the bytes of a large command out of the input without copying them.
+    private mutating func takeOver(
+        _ session: inout Session, _ input: inout ByteBuffer, consumed: Int, now: ClockReading
+    ) {
+        guard case .upload(let group) = session.wait else {
+            invariantFailed("a large command without a group")
+        }
+        invariant(session.leaseMark == nil, "a large command behind provisional reads")
+        input.consume(session.cursor)
+        session.cursor = 0
+        session.parsed = false
+        var rest = ByteBuffer()
+        rest.append(input.readable.extracting(consumed..<input.count))
+        input.truncate(to: consumed)
+        swap(&input, &rest)
+        routes[group].upload(
+            SharedBytes(rest), session: session.id, flags: session.resp == .three ? .resp3 : [],
+            database: session.database, now: now.boot)
+    }
+
+    /// The session's parsed request, copied out.
+    func copyRequest(_ session: borrowing Session) -> (request: NodeRequest, spec: CommandSpec) {
+        let request = session.parser.request(over: session.input.readable)
+        guard case .found(let spec) = CommandTable.resolve(request) else {
+            invariantFailed("a node command that is not in the table")
+        }
+        return (NodeRequest(request), spec)
+    }
+
+    /// The queue to the group is full, or there is no group yet: the session waits for room, without its command.
+    private mutating func blocked(_ session: inout Session, now: ClockReading) -> Step {
+        block(&session, now: now)
+        return .wait
+    }
+
+    mutating func block(_ session: inout Session, now: ClockReading) {
+        if session.blockedSince == nil {
+            session.blockedSince = now.boot
+            blockedSessions.append(session.id)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+public import Bytes
+
+/// What a node knows of the cluster it belongs to.
+public enum Membership: UInt8, Sendable {
+    /// The directory holds nothing: never voted, never acknowledged anything.
+    case empty = 0
+    /// Takes part in the first vote; has not seen genesis yet.
+    case bootstrapping = 1
+    /// Has genesis.
+    case bound = 2
+    /// The directory is empty but the cluster exists: takes part in nothing.
+    case mute = 3
+}
+
+/// The random identity that a directory gets when it is made. A node whose directory was lost comes
+/// back with another one, and is recognised by it.
+public struct Incarnation: Hashable, Sendable {
+    public let raw: UInt64
+    public init(_ raw: UInt64) { self.raw = raw }
+}
+
+/// One member as a bootstrapping node saw it: its id and the identity of its empty directory.
+public struct Admitted: Equatable, Sendable {
+    public var node: UInt16
+    public var incarnation: Incarnation
+
+    public init(node: UInt16, incarnation: Incarnation) {
+        self.node = node
+        self.incarnation = incarnation
+    }
+}
+
+/// The first frame on a link, in both directions.
+public struct Hello: Equatable, Sendable {
+    /// The version of the peer protocol and of the log format; both sides must have the same.
+    public static let currentVersion: UInt32 = 1
+
+    public var version: UInt32
+    public var name: String
+    public var node: UInt16
+    public var incarnation: Incarnation
+    /// Starts of the process on this directory, counted from 1.
+    public var boot: UInt64
+    public var membership: Membership
+    /// The cluster's id; zero without genesis.
+    public var cluster0: UInt64
+    public var cluster1: UInt64
+    /// Where clients reach the node.
+    public var clientHost: String
+    public var clientPort: UInt16
+    /// While bootstrapping: the identities of all members' empty directories.
+    public var admitted: [Admitted]
+
+    public init(
+        name: String, node: UInt16, incarnation: Incarnation, boot: UInt64, membership: Membership,
+        cluster0: UInt64, cluster1: UInt64, clientHost: String, clientPort: UInt16,
+        admitted: [Admitted]
+    ) {
+        version = Hello.currentVersion
+        self.name = name
+        self.node = node
+        self.incarnation = incarnation
+        self.boot = boot
+        self.membership = membership
+        self.cluster0 = cluster0
+        self.cluster1 = cluster1
+        self.clientHost = clientHost
+        self.clientPort = clientPort
+        self.admitted = admitted
+    }
+
+    /// Appends the body of a hello frame.
+    public func encode(into bytes: inout ByteBuffer) {
+        bytes.append(littleEndian: version)
+        bytes.append(littleEndian: node)
+        bytes.append(littleEndian: incarnation.raw)
+        bytes.append(littleEndian: boot)
+        bytes.append(membership.rawValue)
+        bytes.append(littleEndian: cluster0)
+        bytes.append(littleEndian: cluster1)
+        bytes.append(lengthPrefixed: Array(name.utf8).span)
+        bytes.append(lengthPrefixed: Array(clientHost.utf8).span)
+        bytes.append(littleEndian: clientPort)
+        bytes.append(varint: UInt64(admitted.count))
+        for one in admitted {
+            bytes.append(littleEndian: one.node)
+            bytes.append(littleEndian: one.incarnation.raw)
+        }
+    }
+
+    /// Reads the body of a hello frame. A hello of another version yields only the version.
+    public init(decoding body: Span<UInt8>) throws(DecodeError) {
+        var reader = ByteReader(body)
+        self.init(
+            name: "", node: 0, incarnation: Incarnation(0), boot: 0, membership: .empty,
+            cluster0: 0, cluster1: 0, clientHost: "", clientPort: 0, admitted: [])
+        version = try reader.read()
+        guard version == Hello.currentVersion else { return }
+        node = try reader.read()
+        incarnation = Incarnation(try reader.read())
+        boot = try reader.read()
+        guard let membership = Membership(rawValue: try reader.read()) else {
+            throw .invalid("membership")
+        }
+        self.membership = membership
+        cluster0 = try reader.read()
+        cluster1 = try reader.read()
+        name = try Hello.text(reader.readLengthPrefixed())
+        clientHost = try Hello.text(reader.readLengthPrefixed())
+        clientPort = try reader.read()
+        let count = try reader.readCount()
+        guard count <= Int(UInt16.max) else { throw .invalid("admitted") }
+        for _ in 0..<count {
+            let node: UInt16 = try reader.read()
+            let raw: UInt64 = try reader.read()
+            admitted.append(Admitted(node: node, incarnation: Incarnation(raw)))
+        }
+    }
+
+    private static func text(_ bytes: Span<UInt8>) throws(DecodeError) -> String {
+        guard bytes.count <= PeerLimits.nameBytesMax else { throw .invalid("name") }
+        var array: [UInt8] = []
+        for index in bytes.indices { array.append(bytes[index]) }
+        return String(decoding: array, as: UTF8.self)
+    }
+}

@@ -1,0 +1,55 @@
+internal import Bytes
+internal import Logging
+internal import UV
+
+/// The cluster port: accepts peers and sends each connection where it belongs. Loop thread only.
+final class ClusterListener {
+    private unowned let host: NodeHost
+    private var listeners: [TCPListener] = []
+    private var unidentified = 0
+
+    init(_ host: NodeHost) { self.host = host }
+
+    /// Begins to accept. Throws what keeps it from listening, with the address.
+    func listen(_ bind: BindAddresses, port: UInt16) throws(UVError) {
+        listeners = try bind.listen(
+            port: port, on: host.loop,
+            onConnection: { [unowned self] in accept($0) },
+            onFailure: { [unowned self] in host.log.warning("peer-not-accepted error=\"\($0)\"") })
+    }
+
+    private func accept(_ stream: TCPStream) {
+        guard unidentified < ServerLimits.greetingsMax else { return stream.close() }
+        unidentified += 1
+        stream.setNoDelay()
+        _ = GreetingReader(stream, within: ServerLimits.greetingTime) {
+            [unowned self] stream, greeting in
+            unidentified -= 1
+            identified(stream, as: greeting)
+        }
+    }
+
+    private func identified(_ stream: TCPStream, as greeting: ConnectionGreeting?) {
+        switch greeting {
+        case .peerLink:
+            host.links.open(stream, dialed: nil)
+        case .liveness:
+            do throws(UVError) {
+                host.livenessThread.adopt(descriptor: try stream.duplicateDescriptor())
+            } catch {
+                host.log.warning("liveness-not-accepted error=\"\(error)\"")
+            }
+            // Only this loop's half: the connection goes on under its other descriptor.
+            stream.close()
+        case nil:
+            let address = stream.peerAddress?.description ?? "unknown"
+            host.say(.notice, "stranger-at-cluster-port addr=\(address)")
+            stream.close()
+        }
+    }
+
+    /// Accepts nobody any more.
+    func close() {
+        for listener in listeners { listener.close() }
+    }
+}

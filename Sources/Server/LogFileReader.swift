@@ -1,0 +1,125 @@
+public import Bytes
+internal import Glibc
+public import UV
+public import WAL
+
+/// Reads old entries from the segment files for the engine, on a thread of its own: a slow disk or
+/// a cold cache must not hold up the loop or the log.
+public final class LogFileReader: Sendable {
+    public struct Request: Sendable, Equatable {
+        /// Chosen by the asker.
+        public var id: UInt64
+        public var position: WALPosition
+        /// Bytes to read; fewer are delivered only at the end of the file.
+        public var count: Int
+
+        public init(id: UInt64, position: WALPosition, count: Int) {
+            self.id = id
+            self.position = position
+            self.count = count
+        }
+    }
+
+    public enum Answer: Sendable {
+        case bytes(SharedBytes)
+        case failed(FileError)
+    }
+
+    /// Requests that wait. The engine has few reads under way (one per lagging follower and one per
+    /// applying replica); at the edge `submit` refuses, and the request fails.
+    public static let queueMax = 4096
+
+    private struct State {
+        var queue: [Request] = []
+        var isStopping = false
+    }
+
+    private let monitor = Monitor(State())
+    private let thread: JoinedThread
+
+    /// `report` is called on the reader's thread, for every accepted request once, in order.
+    public init(
+        _ directory: DataDirectory, report: @escaping @Sendable (UInt64, Answer) -> Void
+    ) throws(UVError) {
+        let monitor = monitor
+        thread = try JoinedThread(name: "skein-logread") {
+            Self.run(directory, monitor, report)
+        }
+    }
+
+    /// Queues a read. False: too many wait.
+    public func submit(_ request: Request) -> Bool {
+        monitor.update { state in
+            guard state.queue.count < Self.queueMax, !state.isStopping else { return false }
+            state.queue.append(request)
+            return true
+        }
+    }
+
+    /// Ends the thread; what still waits is not answered. To be called once, before the last
+    /// reference goes.
+    public func stop() {
+        monitor.update { $0.isStopping = true }
+        thread.join()
+    }
+
+    private static func run(
+        _ directory: DataDirectory, _ monitor: Monitor<State>,
+        _ report: @Sendable (UInt64, Answer) -> Void
+    ) {
+        var files = OpenFiles(directory)
+        var requests: [Request] = []
+        while true {
+            let goOn: Bool? = monitor.wait { state in
+                if state.isStopping { return false }
+                if state.queue.isEmpty { return nil }
+                swap(&state.queue, &requests)
+                return true
+            }
+            guard goOn == true else { return }
+            for request in requests {
+                if monitor.withLock({ $0.isStopping }) { return }
+                report(request.id, files.read(request))
+            }
+            requests.removeAll(keepingCapacity: true)
+        }
+    }
+}
+
+/// The few files that reads go to at present.
+private struct OpenFiles: ~Copyable {
+    private let directory: DataDirectory
+    /// Most recently used last.
+    private var files: [(segment: UInt64, descriptor: Int32)] = []
+    private static let openMax = 16
+
+    init(_ directory: DataDirectory) { self.directory = directory }
+
+    deinit { for file in files { close(file.descriptor) } }
+
+    mutating func read(_ request: LogFileReader.Request) -> LogFileReader.Answer {
+        let path = directory.path(of: segmentFileName(request.position.segment))
+        guard let descriptor = descriptor(of: request.position.segment, path) else {
+            return .failed(currentError("open", path))
+        }
+        var bytes = ByteBuffer(minimumCapacity: request.count)
+        guard
+            readFully(
+                descriptor, at: request.position.offset, count: request.count, into: &bytes)
+        else { return .failed(currentError("read", path)) }
+        return .bytes(SharedBytes(bytes))
+    }
+
+    private mutating func descriptor(of segment: UInt64, _ path: String) -> Int32? {
+        if let known = files.lastIndex(where: { $0.segment == segment }) {
+            let file = files.remove(at: known)
+            files.append(file)
+            return file.descriptor
+        }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        if files.count == Self.openMax { close(files.removeFirst().descriptor) }
+        files.append((segment, descriptor))
+        return descriptor
+    }
+}

@@ -1,0 +1,124 @@
+internal import Bytes
+internal import Glibc
+public import WAL
+
+/// The segment files of a data directory, as recovery reads them.
+final class LogFileSource: WALSource {
+    private let directory: DataDirectory
+    let segments: [UInt64]
+    /// The file read last stays open: recovery goes through them one after the other.
+    private var open: (segment: UInt64, descriptor: Int32)?
+
+    /// Lists the segments and syncs what the last run may have left unsynced (R1 of the format).
+    init(_ directory: DataDirectory) throws(FileError) {
+        self.directory = directory
+        segments = try directory.names().compactMap(segmentNumber(ofFile:)).sorted()
+        for segment in segments {
+            let path = directory.path(of: segmentFileName(segment))
+            let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
+            guard descriptor >= 0 else { throw currentError("open", path) }
+            defer { close(descriptor) }
+            guard fsync(descriptor) == 0 else { throw currentError("sync", path) }
+            // If the last run died of a failed sync, the cache may show what the disk does not have.
+            // Only its newest files can be concerned: those before were synced when they were left.
+            if segments.suffix(3).contains(segment) {
+                posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+            }
+        }
+        try directory.sync()
+    }
+
+    deinit { if let open { close(open.descriptor) } }
+
+    func size(of segment: UInt64) throws(WALError) -> Int {
+        var status = stat()
+        let descriptor = try descriptor(of: segment)
+        guard fstat(descriptor, &status) == 0 else {
+            throw .unreadable(WALPosition(segment: segment, offset: 0), errno: errno)
+        }
+        return Int(status.st_size)
+    }
+
+    func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError) {
+        let descriptor = try descriptor(of: position.segment)
+        guard readFully(descriptor, at: position.offset, count: count, into: &bytes) else {
+            throw .unreadable(position, errno: errno)
+        }
+    }
+
+    private func descriptor(of segment: UInt64) throws(WALError) -> Int32 {
+        if let open, open.segment == segment { return open.descriptor }
+        if let open { close(open.descriptor) }
+        open = nil
+        let path = directory.path(of: segmentFileName(segment))
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw .unreadable(WALPosition(segment: segment, offset: 0), errno: errno)
+        }
+        open = (segment, descriptor)
+        return descriptor
+    }
+}
+
+/// Appends `count` bytes of a file, or what there is up to its end. False: `errno` says why not.
+func readFully(_ descriptor: Int32, at offset: Int, count: Int, into bytes: inout ByteBuffer)
+    -> Bool
+{
+    var done = 0
+    while done < count {
+        var failed = false
+        let got = unsafe bytes.withUnsafeTail(minimum: count - done) { free in
+            let got = unsafe pread(
+                descriptor, free.baseAddress!, count - done, off_t(offset + done))
+            failed = got < 0
+            return max(got, 0)
+        }
+        if failed {
+            if errno == EINTR { continue }
+            return false
+        }
+        if got == 0 { return true }
+        done += got
+    }
+    return true
+}
+
+/// Why a node cannot start with the log it has.
+public enum LogStartError: Error, Equatable, Sendable, CustomStringConvertible {
+    case file(FileError)
+    case log(WALError)
+
+    public var description: String {
+        switch self {
+        case .file(let error): error.description
+        case .log(let error): error.description
+        }
+    }
+}
+
+extension DataDirectory {
+    /// Recovers the log of this directory, after syncing it, and tidies up: files that are not
+    /// needed any more go, and what lies behind the end of finished segments is given back.
+    public func recoverLog(_ parameters: WALParameters) throws(LogStartError) -> RecoveredLog {
+        let source: LogFileSource
+        do throws(FileError) { source = try LogFileSource(self) } catch { throw .file(error) }
+        let log: RecoveredLog
+        do throws(WALError) { log = try WALRecovery.recover(from: source, parameters) } catch {
+            throw .log(error)
+        }
+        do throws(FileError) { try tidy(after: log) } catch { throw .file(error) }
+        return log
+    }
+
+    private func tidy(after log: borrowing RecoveredLog) throws(FileError) {
+        for trim in log.trims {
+            let path = path(of: segmentFileName(trim.segment))
+            guard truncate(path, off_t(trim.bytes)) == 0 else { throw currentError("cut", path) }
+        }
+        for segment in log.obsoleteSegments {
+            let path = path(of: segmentFileName(segment))
+            guard unlink(path) == 0 else { throw currentError("remove", path) }
+        }
+        if !log.obsoleteSegments.isEmpty { try sync() }
+    }
+}

@@ -1,0 +1,185 @@
+internal import Bytes
+internal import Glibc
+internal import WAL
+
+/// What runs on the log thread. `LogThread` has the rules.
+struct LogWorker {
+    private let directory: DataDirectory
+    private let options: LogThread.Options
+    private let monitor: Monitor<LogThread.State>
+    private let preparer: LogFilePreparer
+    private let syncer: LogFileSyncer?
+    private let report: @Sendable (LogThread.Event) -> Void
+
+    private var file: LogFile?
+    /// Last batch written, last batch synced. Invariant: `synced <= written`.
+    private var written: UInt64 = 0
+    private var synced: UInt64 = 0
+    private var isFull = false
+    /// CLOCK_MONOTONIC; when `everySecond` begins its next sync.
+    private var nextSync: UInt64 = 0
+
+    private static let second: UInt64 = 1_000_000_000
+
+    /// The disk is full and the process is to end: the queue cannot be written.
+    private struct GivenUp: Error {}
+
+    init(
+        directory: DataDirectory, options: LogThread.Options, monitor: Monitor<LogThread.State>,
+        preparer: LogFilePreparer, syncer: LogFileSyncer?,
+        report: @escaping @Sendable (LogThread.Event) -> Void
+    ) {
+        self.directory = directory
+        self.options = options
+        self.monitor = monitor
+        self.preparer = preparer
+        self.syncer = syncer
+        self.report = report
+    }
+
+    mutating func run() {
+        var group: [LogThread.Queued] = []
+        do {
+            while try waitForWork(&group) {
+                if !group.isEmpty { try write(group) }
+                group.removeAll(keepingCapacity: true)
+            }
+            if synced < written { try sync() }
+            if written > 0 { report(.progress(written: written, synced: synced)) }
+        } catch let error as FileError {
+            report(.failed(error))
+        } catch {
+            // GivenUp: everything that was written is reported already.
+        }
+    }
+
+    /// Waits for batches, or for the background sync. False: the end, and nothing is queued.
+    private mutating func waitForWork(_ group: inout [LogThread.Queued]) throws -> Bool {
+        let before = synced
+        let deadline = syncer != nil && synced < written ? nextSync : nil
+        let woken: (stop: Bool, background: UInt64, error: FileError?)? =
+            monitor.wait(deadline: deadline) { state in
+                if let error = state.backgroundError { return (true, 0, error) }
+                if !state.queue.isEmpty {
+                    swap(&state.queue, &group)
+                    state.queuedBytes = 0
+                } else if !state.isStopping, state.backgroundSynced <= before {
+                    return nil
+                }
+                let stop = state.isStopping && group.isEmpty
+                return (stop, state.backgroundSynced, nil)
+            }
+        if let error = woken?.error { throw error }
+        if let woken, woken.background > synced {
+            synced = woken.background
+            report(.progress(written: written, synced: synced))
+        }
+        if let file, let syncer, synced < written, monotonicNanoseconds() >= nextSync {
+            nextSync = monotonicNanoseconds() + Self.second
+            syncer.sync(file, upTo: written)
+        }
+        return woken?.stop != true
+    }
+
+    /// Writes a group of batches, syncs if the mode or one of them wants it, and reports.
+    private mutating func write(_ group: [LogThread.Queued]) throws {
+        let start = monotonicNanoseconds()
+        var mustSync = options.mode == .always
+        options.syncStarted(bootInstant())
+        for queued in group {
+            if let opening = queued.batch.opens { try open(opening) }
+            try write(queued.batch)
+            mustSync = mustSync || queued.batch.mustSync
+        }
+        if mustSync { try sync() }
+        options.syncFinished(bootInstant())
+        measure(group, from: start, didSync: mustSync)
+        report(.progress(written: written, synced: synced))
+    }
+
+    private mutating func write(_ batch: borrowing WALBatch) throws {
+        invariant(written == 0 || batch.number == written + 1, "batches out of order")
+        guard let file, file.segment == batch.position.segment else {
+            invariantFailed("a batch for a segment that is not open")
+        }
+        while true {
+            do throws(FileError) {
+                try file.write(batch.bytes, at: batch.position.offset)
+                break
+            } catch {
+                // File systems that copy on write can run out of space in allocated files.
+                try waitForSpace(error)
+            }
+        }
+        spaceIsBack()
+        // The first batch of a run: nothing before it is unsynced.
+        if written == 0 { synced = batch.number - 1 }
+        written = batch.number
+    }
+
+    private mutating func sync() throws(FileError) {
+        try file?.sync()
+        synced = written
+    }
+
+    /// Moves to a new segment: what was written to the one before becomes durable first.
+    private mutating func open(_ opening: WALBatch.Opening) throws {
+        if file != nil { try sync() }
+        // Capacity counts, too: a batch may want a segment larger than the one prepared.
+        var next = preparer.take(opening.segment)
+        while next == nil || opening.capacity > options.segmentBytes {
+            do throws(FileError) {
+                next = try LogFile.prepare(
+                    opening.segment, capacity: opening.capacity, in: directory)
+                break
+            } catch {
+                try waitForSpace(error)
+            }
+        }
+        spaceIsBack()
+        file = next
+        preparer.prepare(opening.segment + 1, capacity: options.segmentBytes)
+        monitor.withLock { $0.statistics.segmentsOpened += 1 }
+    }
+
+    /// Lets a second pass if `error` is one that passes with time; throws it otherwise. A full disk
+    /// is not a stalled one: the liveness need not worry meanwhile.
+    private mutating func waitForSpace(_ error: FileError) throws {
+        guard error.isOutOfSpace else { throw error }
+        if !isFull {
+            isFull = true
+            if synced < written {
+                // What is written already need not wait with the rest.
+                if options.mode == .always { try sync() }
+                report(.progress(written: written, synced: synced))
+            }
+            report(.full(error))
+        }
+        options.syncFinished(bootInstant())
+        let retry = monotonicNanoseconds() + Self.second
+        let stop = monitor.wait(deadline: retry) { $0.isStopping ? true : nil } ?? false
+        if stop { throw GivenUp() }
+        options.syncStarted(bootInstant())
+    }
+
+    private mutating func spaceIsBack() {
+        guard isFull else { return }
+        isFull = false
+        report(.room)
+    }
+
+    private func measure(_ group: [LogThread.Queued], from start: UInt64, didSync: Bool) {
+        let end = monotonicNanoseconds()
+        monitor.withLock { state in
+            if didSync {
+                state.statistics.syncs.add(Interval(nanoseconds: Int64(end - start)))
+            }
+            for queued in group {
+                let wait = Int64(start) - Int64(queued.since)
+                state.statistics.waits.add(Interval(nanoseconds: wait))
+                state.statistics.bytes += UInt64(queued.batch.bytes.count)
+            }
+            state.statistics.batches += UInt64(group.count)
+        }
+    }
+}

@@ -1,0 +1,29 @@
+internal import Bytes
+
+/// Every limit of the host, with its reason and what happens at the edge.
+enum ServerLimits {
+    /// Room lent for one read of a client: Redis's own size. A busy client gets more, as its buffer
+    /// has it.
+    static let clientReadBytes = 16 * 1024
+    /// Room lent for one read of a peer: four full frames. One buffer for all links.
+    static let linkReadBytes = 256 * 1024
+    /// A client that was told to go gets this long to take what is queued for it; then it is cut.
+    static let farewellTime = Interval.seconds(10)
+    /// Connections at the cluster port that have not said what they are; beyond it new ones are
+    /// closed. A peer needs two.
+    static let greetingsMax = 128
+    /// How long they may take to say it.
+    static let greetingTime = Interval.seconds(3)
+    /// An attempt to connect to a peer is given up after this long.
+    static let connectTime = Interval.seconds(2)
+    /// Bytes to a peer may stay unacknowledged for so long; then the link is made anew.
+    static let unacknowledgedTime = Interval.seconds(2)
+    /// Silent clients are probed after so many seconds: Redis's tcp-keepalive.
+    static let keepAliveSeconds: UInt32 = 300
+    /// The loop turns at least this often, so that its stamp shows that it lives.
+    static let idleTurn = Interval.milliseconds(500)
+    /// Descriptors besides those of clients: Redis's reserve.
+    static let reservedDescriptors = 32
+    /// Lines a second that reach the diagnostic log; the others are counted.
+    static let logLinesPerSecond = 500
+}

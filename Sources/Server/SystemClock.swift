@@ -1,0 +1,26 @@
+internal import Bytes
+internal import Glibc
+
+/// The machine's clocks, read anew at each call. The engine gets its time from here and nowhere
+/// else.
+enum SystemClock {
+    /// Both clocks, now.
+    static func reading() -> ClockReading {
+        ClockReading(boot: bootInstant(), wall: wallMilliseconds())
+    }
+
+    /// CLOCK_REALTIME in milliseconds since 1970.
+    static func wallMilliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// Stands still, through signals, for DEBUG SLEEP.
+    static func sleep(_ interval: Interval) {
+        var left = timespec(
+            tv_sec: Int(interval.nanoseconds / 1_000_000_000),
+            tv_nsec: Int(interval.nanoseconds % 1_000_000_000))
+        while nanosleep(&left, &left) != 0, errno == EINTR {}
+    }
+}

@@ -1,0 +1,179 @@
+internal import Bytes
+internal import Cluster
+
+/// One of the 16 databases: a table per hash slot, and the expiry index.
+///
+/// The array of tables (16 bytes per slot) is allocated when the first key comes. Counts per block
+/// of slots let random picks and SCAN skip empty slots.
+///
+/// Invariant: a block's count is the sum of its tables' counts, and `count` the sum of all.
+@safe
+struct Database: ~Copyable {
+    private static let slotsPerBlock = 128
+    private static let blockCount = HashSlot.count / slotsPerBlock
+
+    private var tables: UnsafeMutablePointer<Table>?
+    private var blocks: InlineArray<128, UInt32>
+    private(set) var count: Int
+    var expiries: ExpiryIndex
+
+    init() {
+        unsafe tables = nil
+        blocks = InlineArray(repeating: 0)
+        count = 0
+        expiries = ExpiryIndex()
+        invariant(Self.blockCount == 128, "blocks do not cover the slots")
+    }
+
+    deinit {
+        guard let tables = unsafe tables else { return }
+        for slot in 0..<HashSlot.count {
+            var position = Int.max
+            while unsafe tables[slot].count > 0 {
+                _ = unsafe tables[slot].drain(.max, position: &position)
+            }
+        }
+        unsafe tables.deinitialize(count: HashSlot.count)
+        unsafe tables.deallocate()
+    }
+
+    private mutating func makeTables() -> UnsafeMutablePointer<Table> {
+        if let tables = unsafe tables { return unsafe tables }
+        let made = UnsafeMutablePointer<Table>.allocate(capacity: HashSlot.count)
+        for slot in 0..<HashSlot.count { unsafe (made + slot).initialize(to: Table()) }
+        unsafe tables = made
+        return unsafe made
+    }
+
+    /// How many keys a slot has.
+    func count(ofSlot slot: Int) -> Int {
+        checkSlot(slot)
+        return unsafe tables.map { unsafe $0[slot].count } ?? 0
+    }
+
+    private func checkSlot(_ slot: Int) {
+        invariant(slot >= 0 && slot < HashSlot.count, "no such slot")
+    }
+
+    func find(_ key: Span<UInt8>, slot: Int, hash: UInt64) -> Item? {
+        checkSlot(slot)
+        guard let tables = unsafe tables else { return nil }
+        return unsafe tables[slot].find(key, hash: hash)?.item
+    }
+
+    mutating func insert(_ item: Item, slot: Int, hash: UInt64) {
+        checkSlot(slot)
+        let tables = unsafe makeTables()
+        unsafe tables[slot].insert(item, hash: hash)
+        blocks[slot / Self.slotsPerBlock] += 1
+        count += 1
+    }
+
+    /// Takes an item out of its table (and of nothing else).
+    mutating func remove(_ key: Span<UInt8>, slot: Int, hash: UInt64) -> Item? {
+        checkSlot(slot)
+        guard let tables = unsafe tables,
+            let item = unsafe tables[slot].remove(key, hash: hash)
+        else { return nil }
+        blocks[slot / Self.slotsPerBlock] -= 1
+        count -= 1
+        return item
+    }
+
+    /// An item has moved in memory.
+    mutating func replace(_ item: Item, slot: Int, hash: UInt64) {
+        checkSlot(slot)
+        guard let tables = unsafe tables else { invariantFailed("a moved item has no table") }
+        unsafe tables[slot].setItem(item, for: item.key, hash: hash)
+    }
+
+    /// The first slot at or after `slot` that has keys.
+    func firstOccupied(from slot: Int) -> Int? {
+        guard let tables = unsafe tables, count > 0 else { return nil }
+        var slot = slot
+        while slot < HashSlot.count {
+            if slot % Self.slotsPerBlock == 0, blocks[slot / Self.slotsPerBlock] == 0 {
+                slot += Self.slotsPerBlock
+                continue
+            }
+            if unsafe tables[slot].count > 0 { return slot }
+            slot += 1
+        }
+        return nil
+    }
+
+    /// Visits a slot's entries in content order; see `Table.visit`.
+    @discardableResult
+    func visit(slot: Int, from start: UInt64 = 0, _ body: (UInt64, Item) -> Bool) -> Bool {
+        checkSlot(slot)
+        guard let tables = unsafe tables else { return true }
+        return unsafe tables[slot].visit(from: start, body)
+    }
+
+    /// The entry at a rank over all slots: O(blocks + slots of a block + segments of a table).
+    func item(atRank rank: Int) -> (slot: Int, hash: UInt64, item: Item) {
+        invariant(rank >= 0 && rank < count, "no such rank")
+        guard let tables = unsafe tables else { invariantFailed("keys without tables") }
+        var rest = rank
+        var block = 0
+        while rest >= Int(blocks[block]) {
+            rest -= Int(blocks[block])
+            block += 1
+        }
+        var slot = block * Self.slotsPerBlock
+        while true {
+            let count = unsafe tables[slot].count
+            if rest < count { break }
+            rest -= count
+            slot += 1
+        }
+        let (hash, item) = unsafe tables[slot].item(atRank: rest)
+        return (slot, hash, item)
+    }
+
+    /// Where a draining of the whole database stands.
+    struct DrainPosition {
+        var slot = 0
+        var directory = Int.max
+    }
+
+    /// Destroys up to `budget` items; 0 means that nothing is left. Counts and expiries of a
+    /// database being drained are void.
+    mutating func drain(_ budget: Int, position: inout DrainPosition) -> Int {
+        guard let tables = unsafe tables else { return 0 }
+        var freed = 0
+        while freed < budget, position.slot < HashSlot.count {
+            freed += unsafe tables[position.slot].drain(
+                budget - freed, position: &position.directory)
+            guard unsafe tables[position.slot].count == 0 else { continue }
+            position.slot += 1
+            position.directory = .max
+        }
+        return freed
+    }
+
+    func checkInvariants() {
+        expiries.checkInvariants()
+        guard let tables = unsafe tables else {
+            invariant(count == 0, "keys without tables")
+            return
+        }
+        var sum = 0
+        var expiring = 0
+        for block in 0..<Self.blockCount {
+            var inBlock = 0
+            for slot in block * Self.slotsPerBlock..<(block + 1) * Self.slotsPerBlock {
+                unsafe tables[slot].checkInvariants()
+                inBlock += unsafe tables[slot].count
+                unsafe tables[slot].visit { _, item in
+                    if item.hasExpiry { expiring += 1 }
+                    return true
+                }
+            }
+            invariant(inBlock == Int(blocks[block]), "a block miscounts")
+            sum += inBlock
+        }
+        invariant(sum == count, "the database miscounts")
+        invariant(expiring == expiries.count, "the expiry index misses keys")
+    }
+}

@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+extension ProcessTests {
+    @Suite struct LargeValues {
+        @Test(arguments: [true, false])
+        func `a SET of 100 MB works while pings of others stay under 50 ms`(
+            throughLeader: Bool
+        ) throws {
+            let cluster = try TestCluster.running(directives: ["request-timeout 60000"])
+            let leader = try #require(cluster.leader())
+            let node = throughLeader ? leader : try #require(cluster.followers().first)
+            let pings = cluster.nodes.map { pingingClient(port: $0.port) }
+            let value = [UInt8](repeating: 0x61, count: 100 << 20)
+            let client = try node.client(timeout: .seconds(120))
+            let request = client.encoded([Array("SET".utf8), Array("large".utf8), value])
+            usleep(200_000)
+
+            let start = ContinuousClock.now
+            try client.send(request)
+            #expect(try client.reply() == .simple("OK"))
+            record("SET of 100 MB", "\(Int(milliseconds(ContinuousClock.now - start))) ms")
+            usleep(500_000)
+
+            for (node, ping) in zip(cluster.nodes, pings) {
+                let longest = ping.stopAndJoin()
+                let role = node === leader ? "leader" : "follower"
+                record("longest PING meanwhile, \(role)", "\(Int(milliseconds(longest))) ms")
+                #expect(longest < .milliseconds(50) * Binary.patience, "\(role)")
+            }
+            #expect(cluster.leader() === leader, "a large value must cost no election")
+            #expect(try client.call("STRLEN", "large") == .integer(100 << 20))
+            #expect(try client.call("GETRANGE", "large", "104857590", "-1") == .text("aaaaaaaaaa"))
+            #expect(try client.call("GET", "large") == .bulk(value))
+        }
+
+        /// PINGs one after the other, 5 ms apart; the longest took so long.
+        private func pingingClient(port: Int) -> Background<Duration> {
+            Background { isStopping in
+                guard let client = try? RESPClient(port: port) else { return .seconds(999) }
+                var longest = Duration.zero
+                while !isStopping() {
+                    let start = ContinuousClock.now
+                    guard (try? client.call("PING")) == .simple("PONG") else {
+                        return .seconds(999)
+                    }
+                    longest = max(longest, ContinuousClock.now - start)
+                    usleep(5000)
+                }
+                return longest
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Foundation
+
+/// One server process, with its configuration, its directory and its output in a file.
+final class NodeProcess {
+    let name: String
+    let port: Int
+    let folder: URL  // holds node.conf, the log and the data directory
+    private var process: Process?
+
+    init(name: String, port: Int, folder: URL) {
+        (self.name, self.port, self.folder) = (name, port, folder)
+    }
+
+    var dataFolder: URL { folder.appending(path: "data") }
+    var configuration: URL { folder.appending(path: "node.conf") }
+    private var output: URL { folder.appending(path: "output.log") }
+
+    /// All that the process wrote to standard output and standard error so far.
+    var log: String { (try? String(contentsOf: output, encoding: .utf8)) ?? "" }
+
+    var isRunning: Bool { process?.isRunning ?? false }
+    var pid: Int32 { process?.processIdentifier ?? 0 }
+
+    func start(_ overrides: String...) throws {
+        precondition(!isRunning)
+        if !FileManager.default.fileExists(atPath: output.path) {
+            try Data().write(to: output)
+        }
+        let handle = try FileHandle(forWritingTo: output)
+        try handle.seekToEnd()
+        let process = Process()
+        process.executableURL = URL(filePath: Binary.path)
+        process.arguments = [configuration.path] + overrides
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = handle
+        process.standardError = handle
+        try process.run()
+        try handle.close()
+        self.process = process
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    func kill() {
+        signal(SIGKILL)
+        process?.waitUntilExit()
+    }
+
+    /// SIGTERM, and waits; the exit code.
+    @discardableResult
+    func stop() -> Int32? {
+        signal(SIGTERM)
+        return exitCode(within: .seconds(15))
+    }
+
+    func signal(_ number: Int32) {
+        if isRunning { Foundation.kill(pid, number) }
+    }
+
+    /// The exit code, or nil when the process still runs after `limit` or died by a signal.
+    func exitCode(within limit: Duration) -> Int32? {
+        guard let process, eventually(within: limit, { !process.isRunning }) else { return nil }
+        process.waitUntilExit()
+        return process.terminationReason == .exit ? process.terminationStatus : nil
+    }
+
+    func client(timeout: Duration = .seconds(15)) throws -> RESPClient {
+        try RESPClient(port: port, timeout: timeout)
+    }
+
+    /// Resident memory in bytes.
+    var residentBytes: Int {
+        let statm = (try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8)) ?? ""
+        return (Int(statm.split(separator: " ").dropFirst().first ?? "0") ?? 0) * 4096
+    }
+
+    deinit { kill() }
+}
