@@ -242,6 +242,14 @@ public struct Engine: ~Copyable {
         return node.replicas[Int(group.raw)].stateHash()
     }
 
+    /// Turns whose reads were taken back because the lease had ended by the end of the turn.
+    public var leaseReadsTakenBack: Int { Int(node.statistics.leaseReadsTakenBack) }
+
+    /// Commands that came to this node's replicas a second time and were not executed again.
+    public var repeatedCommands: Int {
+        (0..<node.replicas.count).reduce(0) { $0 + node.replicas[$1].windows.duplicates }
+    }
+
     /// Why this node takes part in nothing, if it does not.
     public var muteReason: String? { node.muteReason }
 
