@@ -258,9 +258,6 @@ final class SimulatedProcess {
 
     func checkInvariants() { engine.checkInvariants() }
 
-    /// Replies that were made under a lease which had ended by the end of their turn.
-    var leaseReadsTakenBack: Int { engine.leaseReadsTakenBack }
-
     /// One reading per group, in the order of the groups.
     func readings() -> [ReplicaReading] {
         engine.replicas.map {
@@ -278,7 +275,7 @@ extension Configuration {
     /// The configuration of a simulated node; everything else is at its default.
     static func simulated(node: Int, options: SwarmOptions) throws -> Configuration {
         let members = (1...options.nodes).map { "n\($0)=10.0.0.\($0):17000" }
-        return try Configuration.parse(
+        var configuration = try Configuration.parse(
             file: "", name: "simulated",
             overrides: [
                 ("node-name", "n\(node)"),
@@ -291,7 +288,9 @@ extension Configuration {
                 ("heartbeat-interval", "\(options.heartbeat.milliseconds)"),
                 ("request-timeout", "\(options.requestTimeout.milliseconds)"),
                 ("read-lease", options.readLease ? "yes" : "no"),
-                ("raft-log-cache", "\(options.logCacheBytes)"),
             ])
+        // Smaller than an operator may choose, so that old entries are read back from the disk.
+        configuration.raftLogCache = options.logCacheBytes
+        return configuration
     }
 }

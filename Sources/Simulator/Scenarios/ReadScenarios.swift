@@ -134,8 +134,9 @@ extension Scenario {
         try stage.expect(
             replies == [.bulk([UInt8(ascii: "2")])],
             "a GET executed under a lease that ended in its turn: \(replies.map(\.summary))")
+        let takenBack = try stage.info("lease_reads_taken_back", of: old)
         try stage.require(
-            simulation.nodes[old].process?.leaseReadsTakenBack ?? 0 > 0,
+            takenBack > 0,
             "the read was not made under the lease")
     }
 

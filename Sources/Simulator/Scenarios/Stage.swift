@@ -171,6 +171,19 @@ struct Stage {
         return reply
     }
 
+    /// A number from a node's INFO, asked by the last client.
+    func info(_ field: String, of node: Int) throws(ScenarioError) -> Int64 {
+        let client = simulation.clients.count - 1
+        guard case .bulk(let bytes) = try call(client, to: node, ClientCommand("INFO")) else {
+            throw .broken("INFO was not answered")
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        for line in text.split(separator: "\r\n") where line.hasPrefix(field + ":") {
+            return Int64(line.dropFirst(field.utf8.count + 1)) ?? 0
+        }
+        throw .broken("INFO has no \(field)")
+    }
+
     func session(_ client: Int) -> Int { simulation.clients[client].sessionNumber }
 
     /// The workload of a kind, for scenarios that keep histories.
