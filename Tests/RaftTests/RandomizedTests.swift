@@ -1,4 +1,5 @@
 import Bytes
+import Foundation
 import Testing
 
 @testable import Raft
@@ -6,11 +7,21 @@ import Testing
 /// A cluster under drops, duplicates, delays, crashes that lose what was not synced, partitions and
 /// clocks of different pace; the oracle watches every step. A failing seed is its own reproduction.
 @Suite struct RandomizedTests {
-    @Test(arguments: 0..<40)
+    /// `SKEIN_SEEDS=25` or `SKEIN_SEEDS=1000-2000` runs others.
+    static var seeds: [Int] {
+        guard let wish = ProcessInfo.processInfo.environment["SKEIN_SEEDS"] else {
+            return Array(0..<40)
+        }
+        let bounds = wish.split(separator: "-").compactMap { Int($0) }
+        return Array(bounds[0]...bounds[bounds.count - 1])
+    }
+
+    @Test(arguments: Self.seeds)
     func `nothing committed is lost, whatever happens`(seed: Int) {
         var run = RandomRun(seed: UInt64(seed))
         run.safetyPhase(milliseconds: 6000)
         run.livenessPhase()
+        run.printStatistics()
     }
 }
 
@@ -43,6 +54,7 @@ struct RandomRun {
             $0.probeInterval = .milliseconds(900)
         }
         cluster.isTracing = false
+        cluster.walkEvery = 97
         dropPercent = generator.below(3) == 0 ? 0 : generator.below(25)
         duplicatePercent = generator.below(20)
         delayMilliseconds = 1 + generator.below(40)
@@ -189,8 +201,17 @@ struct RandomRun {
         for node in cluster.nodes {
             precondition(
                 node.core.commit >= index,
-                "seed \(seed): \(node.id) did not catch up with \(index): \(cluster.nodes.map(\.core)) \(leader.replica!.core.followers)"
-            )
+                "seed \(seed): \(node.id) did not catch up with \(index) of \(leader.id):"
+                    + " \(leader.replica!.core.followers) \(leader.fetches)"
+                    + " \(cluster.nodes.map(\.core))")
         }
+    }
+}
+
+extension RandomRun {
+    func printStatistics() {
+        print(
+            "seed \(seed) nodes \(cluster.nodes.count) committed \(cluster.oracle.commit) terms \(cluster.nodes.map(\.core.term).max()!) \(cluster.statistics)"
+        )
     }
 }
