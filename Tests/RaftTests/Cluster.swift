@@ -27,7 +27,6 @@ final class Cluster {
         var truncations = 0
         var fetches = 0
         var crashes = 0
-        var refusedByPromise = 0
     }
     let configure: (inout RaftConfiguration) -> Void
 
@@ -81,6 +80,8 @@ final class Cluster {
         node.replica = nil
         node.reads = []
         network.removeAll { $0.from == node.id && $0.deliverAt == 0 }
+        node.pausedUntil = 0
+        node.loopPausedUntil = 0
     }
 
     // MARK: Events
@@ -280,6 +281,9 @@ final class Node {
     var fetches: [LogFetch] = []
     var reads: [Read] = []
     var nextPing: Int64 = 0
+    /// The process, or only its loop, does nothing until then.
+    var pausedUntil: Int64 = 0
+    var loopPausedUntil: Int64 = 0
     /// The node's clock: offset and rate in parts per million.
     var clockOffset: Int64 = 0
     var clockRate: Int64 = 0
