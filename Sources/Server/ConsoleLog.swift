@@ -34,7 +34,8 @@ public final class LogSink: Sendable {
     /// Begins a new file after the old one was renamed (SIGHUP, log rotation).
     public func reopen() {
         guard !path.isEmpty, let fresh = try? Self.openFile(path) else { return }
-        dup3(fresh, descriptor, O_CLOEXEC)
+        // The number stays, so no thread has to be told. A child would inherit it; there is none.
+        dup2(fresh, descriptor)
         close(fresh)
     }
 

@@ -89,7 +89,8 @@ final class LivenessExchange {
         else {
             let address = connection.stream.peerAddress?.description ?? "unknown"
             log.warning(
-                "liveness-refused addr=\(address) node=\(node.raw) reason=\"other initial-cluster\"")
+                "liveness-refused addr=\(address) node=\(node.raw) reason=\"other initial-cluster\""
+            )
             lost(connection, reason: "refused")
             return false
         }

@@ -58,6 +58,9 @@ final class LogLink {
         switch arrival {
         case .log(.progress(let written, let synced)):
             progressed(written: written, synced: synced)
+        case .log(.low(let error)):
+            host.say(
+                .warning, "log-disk-low error=\"\(error)\" effect=\"the open segment goes on\"")
         case .log(.full(let error)):
             host.say(.warning, "log-disk-full error=\"\(error)\" effect=\"writes wait for room\"")
         case .log(.room):

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Engine
+internal import Raft
 internal import UV
 
 /// The end of a turn, right before the loop sleeps: everything that the turn gathered leaves, once.

@@ -2,9 +2,9 @@ internal import Bytes
 internal import Configuration
 internal import Engine
 internal import Glibc
-public import Logging
+internal import Logging
 internal import Raft
-internal import UV
+public import UV
 
 /// A running node: the loop, the engine on it, and everything that connects the two to the world.
 /// Loop thread only.
@@ -40,26 +40,26 @@ public final class NodeHost {
     private var exitReason: ExitReason?
     private var shutdownTimer: Timer?
 
-    init(_ parts: consuming StartedParts) throws(UVError) {
-        loop = parts.loop
-        log = parts.log
-        sink = parts.sink
-        liveness = parts.liveness
-        facts = ProcessFacts(configurationFile: parts.configurationFile)
+    init(
+        _ configuration: Configuration, file: String, sink: LogSink, _ loop: Loop,
+        _ places: NodePlaces, _ liveness: PairLiveness, _ engine: consuming Engine
+    ) throws(UVError) {
+        self.loop = loop
+        self.sink = sink
+        log = Logger(sink)
+        self.liveness = liveness
+        self.engine = engine
+        facts = ProcessFacts(configurationFile: file)
         turn = TurnTimers(loop)
-        let configuration = parts.configuration
-        let (clientListeners, clusterListeners) = (parts.clientListeners, parts.clusterListeners)
-        let (bind, settings) = (parts.bind, parts.livenessSettings)
-        let directory = parts.directory
-        engine = parts.takeEngine()
         clients = ClientListener(
-            self, clientListeners, isProtected: configuration.protectedMode,
+            self, places.clientListeners, isProtected: configuration.protectedMode,
             keepAliveSeconds: configuration.tcpKeepaliveSeconds)
-        cluster = ClusterListener(self, clusterListeners)
-        links = PeerLinks(self, from: bind)
+        cluster = ClusterListener(self, places.clusterListeners)
+        links = PeerLinks(self, from: places.bind)
         logLink = try LogLink(
-            self, directory, mode: LogThread.SyncMode(configuration.appendfsync), liveness)
-        livenessThread = try LivenessThread(settings, liveness, log: log)
+            self, places.directory, mode: LogThread.SyncMode(configuration.appendfsync), liveness)
+        livenessThread = try LivenessThread(
+            LivenessSettings(configuration, from: places.bind), liveness, log: log)
         turn.onTurn = { [unowned self] in endTurn() }
         turn.onSecond = { [unowned self] in secondPassed() }
     }

@@ -1,7 +1,7 @@
 internal import Bytes
 public import Configuration
 internal import Engine
-public import Logging
+internal import Logging
 internal import Raft
 internal import UV
 internal import WAL
@@ -13,78 +13,31 @@ public struct NodeStartError: Error, Sendable, CustomStringConvertible {
     init(_ reason: some CustomStringConvertible) { description = reason.description }
 }
 
-/// Everything that exists before the host does.
-struct StartedParts: ~Copyable {
-    let loop: Loop
-    let log: Logger
-    let sink: LogSink
-    let configuration: Configuration
-    let configurationFile: String
+/// What a node takes hold of before it reads its log: others can have it.
+struct NodePlaces {
     let directory: DataDirectory
     let bind: BindAddresses
     let clientListeners: [TCPListener]
     let clusterListeners: [TCPListener]
-    let liveness: PairLiveness
-    let livenessSettings: LivenessSettings
-    private var engine: Engine?
 
-    /// Takes the engine; once.
-    mutating func takeEngine() -> Engine {
-        guard let engine = engine.take() else { invariantFailed("the engine was taken twice") }
-        return engine
-    }
-
-    /// Brings a node up to the point where only the loop has to run: the directory is locked first
-    /// (a second process on it must change nothing and learn that it is one), then the ports are
-    /// taken, then the log is read, which may take long.
-    init(
-        _ configuration: Configuration, file: String, sink: LogSink, on loop: Loop
-    ) throws(NodeStartError) {
-        self.loop = loop
-        self.sink = sink
-        log = Logger(sink)
-        configurationFile = file
+    /// The directory is locked first: a second process on it must change nothing and learn that it
+    /// is one. Then the ports, before the log is read, which may take long.
+    init(_ configuration: Configuration, on loop: Loop) throws(NodeStartError) {
         do throws(DataDirectoryError) {
             directory = try DataDirectory(path: configuration.dir)
         } catch { throw NodeStartError(error) }
         do throws(UVError) {
             bind = try BindAddresses(configuration.bind)
+            let backlog = configuration.tcpBacklog
             clientListeners =
                 configuration.port == 0
                 ? []
-                : try bind.listen(
-                    port: UInt16(configuration.port), backlog: configuration.tcpBacklog, on: loop)
+                : try bind.listen(port: UInt16(configuration.port), backlog: backlog, on: loop)
             // Without peers there is nobody to listen to.
             clusterListeners =
                 configuration.members.count == 1
                 ? []
-                : try bind.listen(
-                    port: UInt16(configuration.peerPort), backlog: configuration.tcpBacklog,
-                    on: loop)
-        } catch { throw NodeStartError(error) }
-        self.configuration = configuration
-        var random = SystemRandomNumberGenerator()
-        var parameters = WALParameters(saltSeed: random.next())
-        parameters.tailBytesMax = configuration.raftLogCache
-        let recovered: RecoveredLog
-        do throws(LogStartError) {
-            recovered = try directory.recoverLog(parameters)
-        } catch { throw NodeStartError(error) }
-        if let torn = recovered.tornTail {
-            log.notice("log-tail-dropped bytes=\(torn.bytes) reason=\"not synced at the last stop\"")
-        }
-        do throws(StartError) {
-            let now = SystemClock.reading()
-            let node = NodeID(configuration.nodeID)
-            liveness = PairLiveness(
-                node: node, boot: try Engine.nextBoot(after: recovered),
-                peers: configuration.members.indices.map { NodeID(UInt16($0 + 1)) },
-                promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
-                diskStallLimit: configuration.diskStallLimit, now: now.boot)
-            livenessSettings = LivenessSettings(configuration, from: bind)
-            engine = try Engine(
-                configuration: configuration, recovered: recovered, seed: random.next(), now: now,
-                liveness: liveness)
+                : try bind.listen(port: UInt16(configuration.peerPort), backlog: backlog, on: loop)
         } catch { throw NodeStartError(error) }
     }
 }
@@ -101,14 +54,48 @@ extension NodeHost {
         let loop: Loop
         do throws(UVError) { loop = try Loop() } catch { throw NodeStartError(error) }
         do throws(NodeStartError) {
-            let parts = try StartedParts(configuration, file: file, sink: sink, on: loop)
-            do throws(UVError) {
-                return try NodeHost(parts)
-            } catch { throw NodeStartError(error) }
+            return try start(configuration, file: file, sink: sink, on: loop)
         } catch {
             loop.closeAllHandles()
             throw error
         }
+    }
+
+    private static func start(
+        _ configuration: Configuration, file: String, sink: LogSink, on loop: Loop
+    ) throws(NodeStartError) -> NodeHost {
+        let places = try NodePlaces(configuration, on: loop)
+        var random = SystemRandomNumberGenerator()
+        let recovered = try recover(places.directory, configuration, salt: random.next(), sink)
+        let now = SystemClock.reading()
+        let liveness: PairLiveness
+        let engine: Engine
+        do throws(StartError) {
+            liveness = PairLiveness(
+                configuration, boot: try Engine.nextBoot(after: recovered), now: now.boot)
+            engine = try Engine(
+                configuration: configuration, recovered: recovered, seed: random.next(), now: now,
+                liveness: liveness)
+        } catch { throw NodeStartError(error) }
+        do throws(UVError) {
+            return try NodeHost(
+                configuration, file: file, sink: sink, loop, places, liveness, engine)
+        } catch { throw NodeStartError(error) }
+    }
+
+    private static func recover(
+        _ directory: DataDirectory, _ configuration: Configuration, salt: UInt64, _ sink: LogSink
+    ) throws(NodeStartError) -> RecoveredLog {
+        var parameters = WALParameters(saltSeed: salt)
+        parameters.tailBytesMax = configuration.raftLogCache
+        do throws(LogStartError) {
+            let recovered = try directory.recoverLog(parameters)
+            if let torn = recovered.tornTail {
+                Logger(sink).notice(
+                    "log-tail-dropped bytes=\(torn.bytes) reason=\"not synced at the last stop\"")
+            }
+            return recovered
+        } catch { throw NodeStartError(error) }
     }
 
     /// Raises the limit of open files, or lowers `maxclients` to what it allows, as Redis does.
@@ -128,6 +115,16 @@ extension NodeHost {
             configuration.maxclients = max(1, clients)
         }
         return configuration
+    }
+}
+
+extension PairLiveness {
+    convenience init(_ configuration: Configuration, boot: UInt64, now: Instant) {
+        self.init(
+            node: NodeID(configuration.nodeID), boot: boot,
+            peers: configuration.members.indices.map { NodeID(UInt16($0 + 1)) },
+            promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
+            diskStallLimit: configuration.diskStallLimit, now: now)
     }
 }
 

@@ -16,7 +16,7 @@ struct ProcessFacts {
     /// The facts as they are now: two system calls and a small file, so about once a second.
     mutating func reading() -> HostFacts {
         var usage = rusage()
-        if getrusage(RUSAGE_SELF, &usage) == 0 {
+        if getrusage(RUSAGE_SELF.rawValue, &usage) == 0 {
             facts.userTime = Self.microseconds(usage.ru_utime)
             facts.systemTime = Self.microseconds(usage.ru_stime)
             facts.peakBytes = Int(usage.ru_maxrss) * 1024
@@ -44,7 +44,8 @@ struct ProcessFacts {
     private static func executable() -> String {
         var path = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = path.withUnsafeMutableBytes {
-            readlink("/proc/self/exe", $0.assumingMemoryBound(to: CChar.self).baseAddress!, $0.count)
+            readlink(
+                "/proc/self/exe", $0.assumingMemoryBound(to: CChar.self).baseAddress!, $0.count)
         }
         return count > 0 ? String(decoding: path[..<count], as: UTF8.self) : ""
     }
