@@ -10,6 +10,8 @@ class Mismatch(Exception):
 
     def signature(self):
         """Groups mismatches that have one cause, more or less."""
+        if self.got == b"(no reply)":
+            return ("no reply",)
         name = self.argv[0].upper()
         if name in CONTAINERS and len(self.argv) > 1:
             name += b" " + self.argv[1].upper()

@@ -29,6 +29,7 @@ def arguments():
     parser.add_argument("--groups", type=int, default=1, metavar="G", help="initial-groups; keys share a hash tag")
     parser.add_argument("--failures", type=int, default=5, metavar="N", help="stop after N different ones (5)")
     parser.add_argument("--shrink-seconds", type=float, default=20, metavar="S", help="for each failure (20)")
+    parser.add_argument("--families", metavar="A,B", help="only commands of these families (see commands.py)")
     parser.add_argument("--self-test", action="store_true",
                         help="redis-server against itself (must agree) and against an odd one (must not)")
     return parser.parse_args()
@@ -46,16 +47,17 @@ def known_commands(address):
             if entry not in (NULL, NULL_BULK, NULL_ARRAY)}
 
 
-def run_mode(title, reference, nodes, resp, options):
-    """Plays options.commands commands; the failures, at most one per signature."""
+def run_mode(title, reference, nodes, resp, options, revive):
+    """Plays options.commands commands; the failures, at most one per signature. `revive`: see Runner."""
     started, played, failures = time.monotonic(), 0, {}
     known = known_commands(nodes[0])
     missing = [name for name in commands.names(commands.REQUIRED_FORMS) + commands.SPECIAL if name not in known]
     if missing:
         print("%s: the server does not know: %s" % (title, " ".join(missing)))
     rng = random.Random("%d %s %d" % (options.seed, "single" if len(nodes) == 1 else "follower", resp))
-    generator = Generator(rng, known, len(nodes))
-    runner = Runner(reference, nodes, resp)
+    families = options.families.split(",") if options.families else None
+    generator = Generator(rng, known, len(nodes), families)
+    runner = Runner(reference, nodes, resp, revive)
     while played < options.commands and len(failures) < options.failures:
         count = min(EPISODE, options.commands - played)
         failure = runner.play(generator.episode(count))
@@ -89,14 +91,15 @@ def compare_with_skein(options):
             nodes = [("127.0.0.1", int(port)) for port in options.skein.split(",")]
             for resp in (options.resp,) if options.resp else (2, 3):
                 title = "port %s, RESP%d" % (options.skein, resp)
-                found += len(run_mode(title, reference.nodes()[0], nodes, resp, options))
+                found += len(run_mode(title, reference.nodes()[0], nodes, resp, options,
+                                      lambda: servers.wait_until_answering(nodes[0][1])))
             return found
         for title, count, resp in modes(options):
             if count not in started:
                 started[count] = servers.Skein(count, "--initial-groups", str(options.groups)) \
                     if options.groups > 1 else servers.Skein(count)
             nodes = started[count].nodes()
-            found += len(run_mode(title, reference.nodes()[0], nodes, resp, options))
+            found += len(run_mode(title, reference.nodes()[0], nodes, resp, options, started[count].revive))
         return found
     finally:
         for server in [reference, *started.values()]:
@@ -113,7 +116,7 @@ def self_test(options):
         try:
             for resp in (2, 3):
                 nodes = other.nodes() * (2 if resp == 3 else 1)
-                failures = run_mode(title, reference.nodes()[0], nodes, resp, options)
+                failures = run_mode(title, reference.nodes()[0], nodes, resp, options, None)
                 small = all(len(failure.steps) <= 4 for failure in failures.values())
                 if bool(failures) != expected or not small:
                     print("self test failed: %s" % title)

@@ -13,12 +13,12 @@ SPECIAL_SHARE = 0.012
 
 
 class Generator:
-    """`known`: the names that the server under test has (None: all). `pauses`: share of expiry steps."""
+    """`known`: the names that the server under test has. `families`: only these, without special steps."""
 
-    def __init__(self, rng, known=None, nodes=1, pauses=True):
-        self.rng, self.nodes, self.pauses = rng, nodes, pauses
-        forms = commands.REQUIRED_FORMS + [
-            form for form in commands.EXTRA_FORMS if known is None or form.name in known]
+    def __init__(self, rng, known, nodes=1, families=None):
+        self.rng, self.nodes, self.special_share = rng, nodes, 0 if families else SPECIAL_SHARE
+        forms = commands.REQUIRED_FORMS + [form for form in commands.EXTRA_FORMS if form.name in known]
+        forms = [form for form in forms if not families or form.family in families]
         if values.tag:  # a wrong number of keys makes a key of an option, and that one belongs elsewhere
             forms = [form for form in forms if "<count> <" not in form.text]
         self.families, self.family_totals = {}, []
@@ -27,7 +27,7 @@ class Generator:
         for family, members in self.families.items():
             self.families[family] = [form for form in members for _ in range(form.weight)]
             self.family_totals += [family] * FAMILY_WEIGHT[family]
-        self.extra = {name for name in commands.SPECIAL_EXTRA if known is None or name in known}
+        self.extra = {name for name in commands.SPECIAL_EXTRA if name in known}
         values.known_names[:] = [n.encode() for n in commands.names(forms) + commands.SPECIAL]
         values.known_forms[:] = [form for form in forms if form.family not in ("connection", "server")]
 
@@ -61,7 +61,7 @@ class Generator:
             node = int(rng.random() * self.nodes) if rng.random() < 0.3 else 0
             size, length, joined = pick(rng, (1, 1, 3, 10, 30, 100)), 0, False
             for _ in range(size):
-                if rng.random() < SPECIAL_SHARE:
+                if rng.random() < self.special_share:
                     out.append(self.special(node))
                     joined = False
                     drawn += 3
@@ -74,7 +74,7 @@ class Generator:
                 joined = True
                 drawn += 1
                 if leaves_dead_key(argv):
-                    out.append(steps.Plain([b"EXISTS", argv[1]], node, True))
+                    out.append(steps.Plain([b"DEL", argv[1]], node, True))
         return out
 
     def special(self, node):
@@ -123,14 +123,14 @@ def farther(argument, unit):
 
 
 def leaves_dead_key(argv):
-    """SET with a time in the past leaves a key that is dead but counted until somebody meets it."""
+    """SET with a time in the past leaves a key that is dead but counted until a write meets it."""
     return argv[0].upper() == b"SET" and any(word.upper() in (b"PXAT", b"EXAT") for word in argv[3:])
 
 
 # --- special steps
 
 def expiry(generator, rng):
-    if not generator.pauses or rng.random() > 0.06:
+    if rng.random() > 0.06:
         return None
     keys, setup = [], []
     for _ in range(between(rng, 1, 4)):

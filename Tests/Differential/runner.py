@@ -4,6 +4,8 @@ from compare import Mismatch, mismatch
 from resp import Connection, ConnectionLost, encode
 from steps import Plain
 
+NO_REPLY = b"(no reply)"
+
 
 class Pair:
     """One connection to the reference and one to a node of the server under test."""
@@ -69,7 +71,7 @@ class Pair:
         try:
             return expected, self.connections[1].reply()
         except ConnectionLost as error:
-            raise Mismatch(argv, expected, b"(no reply)", str(error)) from None
+            raise Mismatch(argv, expected, NO_REPLY, str(error)) from None
         except ValueError as error:
             raise Mismatch(argv, expected, b"(not RESP)", str(error)) from None
 
@@ -84,14 +86,21 @@ class Failure:
 class Runner:
     """`nodes`: addresses of the server under test; a step says through which of them it goes."""
 
-    def __init__(self, reference, nodes, resp):
-        self.reference, self.nodes, self.resp = reference, nodes, resp
+    def __init__(self, reference, nodes, resp, revive):
+        """`revive` brings a server that died back, empty."""
+        self.reference, self.nodes, self.resp, self.revive = reference, nodes, resp, revive
         self.pairs = []
 
     def start(self):
         """Empty servers and new connections: the state in which every sequence begins."""
-        for pair in self.pairs:
-            pair.close()
+        try:
+            self.connect()
+        except (OSError, ConnectionLost, Mismatch):
+            self.revive()
+            self.connect()
+
+    def connect(self):
+        self.close()
         self.pairs = [Pair(self.reference, node, self.resp) for node in self.nodes]
         self.pairs[0].expect([b"FLUSHALL"])
 
@@ -114,7 +123,10 @@ class Runner:
                 pair.expect_pipeline([each.argv for each in steps[at:end]])
                 at = end
         except Mismatch as difference:
-            return Failure(steps[:at + getattr(difference, "at", 0) + 1], difference)
+            # Without a reply, any command of the same write may be the cause.
+            last = end - 1 if difference.got == NO_REPLY and isinstance(steps[at], Plain) \
+                else at + getattr(difference, "at", 0)
+            return Failure(steps[:last + 1], difference)
         except (ConnectionLost, OSError) as error:
             return Failure(steps[:at + 1], Mismatch([b"(connection)"], None, None, str(error)))
         return None

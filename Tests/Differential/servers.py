@@ -58,6 +58,7 @@ class Skein:
     def __init__(self, count, *directives, parent=None):
         self.count, self.base = count, free_base_port(count)
         self.dir = tempfile.mkdtemp(prefix="skein-nodes-", dir=parent)
+        self.directives = directives
         self.cluster("start", *directives)
 
     def cluster(self, verb, *rest):
@@ -71,6 +72,11 @@ class Skein:
         addresses = [("127.0.0.1", self.base + i) for i in range(self.count)]
         leading = [address for address in addresses if role(address) == "master"]
         return [address for address in addresses if address not in leading] + leading
+
+    def revive(self):
+        """After a crash: what crashed it may be in the log, so the logs go too."""
+        self.cluster("wipe")
+        self.cluster("start", *self.directives)
 
     def pids(self):
         pids = []

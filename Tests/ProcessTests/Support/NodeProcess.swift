@@ -21,8 +21,9 @@ final class NodeProcess {
     var isRunning: Bool { process?.isRunning ?? false }
     var pid: Int32 { process?.processIdentifier ?? 0 }
 
+    /// Starts the process unless it runs; its output is appended to the log.
     func start(_ overrides: String...) throws {
-        precondition(!isRunning)
+        guard !isRunning else { return }
         if !FileManager.default.fileExists(atPath: output.path) {
             try Data().write(to: output)
         }

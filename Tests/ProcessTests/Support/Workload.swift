@@ -49,8 +49,9 @@ func writingClient(port: Int, prefix: String) -> Background<[String]> {
     }
 }
 
-/// The keys that do not hold their own name, as `writingClient` left them.
+/// The keys that do not hold their own name, as `writingClient` left them: how many, and some of them.
 func missing(_ keys: [String], through node: NodeProcess) throws -> [String] {
     let client = try node.client()
-    return try keys.filter { try client.call("GET", $0) != .text($0) }
+    let wrong = try keys.filter { try client.call("GET", $0) != .text($0) }
+    return wrong.count <= 5 ? wrong : wrong.prefix(5) + ["... \(wrong.count) in all"]
 }
