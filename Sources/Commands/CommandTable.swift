@@ -34,15 +34,18 @@ public enum CommandTable {
     }
 
     /// The command or subcommand that a request asks for, its arity checked.
-    public static func resolve(_ request: borrowing Request) -> Resolution {
-        guard let spec = lookup(request[0]) else { return .unknown }
-        guard !spec.subcommands.isEmpty, request.count > 1 else {
-            return spec.accepts(argumentCount: request.count) ? .found(spec) : .wrongArity(spec)
+    ///
+    /// - Parameter start: where the command begins; not 0 for COMMAND GETKEYS.
+    public static func resolve(_ request: borrowing Request, from start: Int = 0) -> Resolution {
+        guard let spec = lookup(request[start]) else { return .unknown }
+        let count = request.count - start
+        guard !spec.subcommands.isEmpty, count > 1 else {
+            return spec.accepts(argumentCount: count) ? .found(spec) : .wrongArity(spec)
         }
-        guard let subcommand = lookup(request[1], in: spec) else {
+        guard let subcommand = lookup(request[start + 1], in: spec) else {
             return .unknownSubcommand(spec)
         }
-        return subcommand.accepts(argumentCount: request.count)
+        return subcommand.accepts(argumentCount: count)
             ? .found(subcommand) : .wrongArity(subcommand)
     }
 

@@ -91,26 +91,35 @@ public struct KeySpecs: Sendable {
 
     /// Calls `body` with the position of every key of `request`, in order; returns false, without a
     /// call, when the arguments contradict themselves (a key count that is no number, or too large).
-    public func forEachKey(of request: borrowing Request, _ body: (Int) -> Void) -> Bool {
-        guard Self.isSound(first, request), Self.isSound(second, request) else { return false }
-        Self.visit(first, request, body)
-        Self.visit(second, request, body)
+    ///
+    /// - Parameter start: where the command begins in `request`; not 0 for COMMAND GETKEYS.
+    public func forEachKey(
+        of request: borrowing Request, from start: Int = 0, _ body: (Int) -> Void
+    ) -> Bool {
+        guard Self.isSound(first, request, start), Self.isSound(second, request, start) else {
+            return false
+        }
+        Self.visit(first, request, start, body)
+        Self.visit(second, request, start, body)
         return true
     }
 
-    private static func isSound(_ spec: KeySpec?, _ request: borrowing Request) -> Bool {
+    private static func isSound(
+        _ spec: KeySpec?, _ request: borrowing Request, _ start: Int
+    ) -> Bool {
         guard let spec else { return true }
-        guard Int(spec.begin) < request.count else { return false }
+        let begin = start + Int(spec.begin)
+        guard begin < request.count else { return false }
         guard spec.search == .counted else { return true }
-        guard let count = request.integer(at: Int(spec.begin)), count > 0 else { return false }
-        return count <= request.count - Int(spec.begin) - 1
+        guard let count = request.integer(at: begin), count > 0 else { return false }
+        return count <= request.count - begin - 1
     }
 
     private static func visit(
-        _ spec: KeySpec?, _ request: borrowing Request, _ body: (Int) -> Void
+        _ spec: KeySpec?, _ request: borrowing Request, _ start: Int, _ body: (Int) -> Void
     ) {
         guard let spec else { return }
-        let begin = Int(spec.begin)
+        let begin = start + Int(spec.begin)
         switch spec.search {
         case .range:
             let last = spec.last >= 0 ? begin + Int(spec.last) : request.count + Int(spec.last)

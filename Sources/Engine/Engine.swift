@@ -16,9 +16,9 @@ public import WAL
 /// `outbox` and writes what sessions and links have to say.
 public struct Engine: ~Copyable {
     var node: NodeState
-    var sessions = SessionTable()
+    var sessions: SessionTable
     /// Filled by `endTurn`.
-    public var outbox = Outbox()
+    public var outbox: Outbox
     /// When `tick` is to be called at the latest.
     public private(set) var nextDeadline = Instant.distantFuture
     /// The host should not wait for events before the next turn.
@@ -33,9 +33,12 @@ public struct Engine: ~Copyable {
         configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
         now: ClockReading, liveness: PairLiveness
     ) throws(StartError) {
-        node = try NodeState(
-            configuration: configuration, recovered: recovered, seed: seed, now: now,
+        let beginning = try NodeBeginning(configuration, recovered.nodeRecords)
+        node = NodeState(
+            beginning, configuration: configuration, recovered: recovered, seed: seed, now: now,
             liveness: liveness)
+        sessions = SessionTable()
+        outbox = Outbox()
         nextDeadline = now.boot
     }
 
@@ -237,6 +240,14 @@ public struct Engine: ~Copyable {
     public func stateHash(_ group: GroupID) -> UInt64? {
         guard group.raw < node.replicas.count else { return nil }
         return node.replicas[Int(group.raw)].stateHash()
+    }
+
+    /// Turns whose reads were taken back because the lease had ended by the end of the turn.
+    public var leaseReadsTakenBack: Int { Int(node.statistics.leaseReadsTakenBack) }
+
+    /// Commands that came to this node's replicas a second time and were not executed again.
+    public var repeatedCommands: Int {
+        (0..<node.replicas.count).reduce(0) { $0 + node.replicas[$1].windows.duplicates }
     }
 
     /// Why this node takes part in nothing, if it does not.

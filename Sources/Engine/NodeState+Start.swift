@@ -40,32 +40,62 @@ extension Engine {
     }
 }
 
-extension NodeState {
-    init(
-        configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
-        now: ClockReading, liveness: PairLiveness
-    ) throws(StartError) {
-        let history = try NodeHistory(recovered.nodeRecords)
+/// Everything that can be wrong with a start is found here, before anything begins.
+struct NodeBeginning {
+    let history: NodeHistory
+    let members: [NodeState.Member]
+    let me: NodeState.Member
+    let map: ClusterMap?
+
+    init(_ configuration: Configuration, _ records: [[UInt8]]) throws(StartError) {
+        history = try NodeHistory(records)
         if let name = history.name, name != configuration.nodeName {
             throw .foreignDirectory(node: name, configured: configuration.nodeName)
         }
-        self.configuration = configuration
-        self.liveness = liveness
-        startedAt = now.boot
-        random = SeededGenerator(seed: seed)
         members = configuration.members.enumerated().map {
-            Member(
+            NodeState.Member(
                 id: NodeID(UInt16($0.offset + 1)), name: $0.element.name, host: $0.element.host,
                 port: $0.element.port)
         }
         guard let me = members.first(where: { $0.name == configuration.nodeName }) else {
             throw .members("\(configuration.nodeName) is not in it")
         }
-        id = me.id
-        peers = members.filter { $0.name != configuration.nodeName }.map {
+        self.me = me
+        guard let bytes = history.map else {
+            map = nil
+            return
+        }
+        do throws(DecodeError) {
+            map = try ClusterMap(decoding: bytes.span)
+        } catch {
+            throw .unreadable("the cluster map is damaged: \(error)")
+        }
+        for member in members where map?.member(named: member.name)?.id != member.id.raw {
+            throw .members("\(member.name) is not member \(member.id.raw) of the cluster")
+        }
+        guard map?.members.count == members.count else {
+            throw .members("the cluster has \(map?.members.count ?? 0) members")
+        }
+    }
+}
+
+extension NodeState {
+    init(
+        _ beginning: NodeBeginning, configuration: Configuration, recovered: consuming RecoveredLog,
+        seed: UInt64, now: ClockReading, liveness: PairLiveness
+    ) {
+        self.configuration = configuration
+        self.liveness = liveness
+        startedAt = now.boot
+        var random = SeededGenerator(seed: seed)
+        let history = beginning.history
+        members = beginning.members
+        id = beginning.me.id
+        peers = beginning.members.filter { $0.name != beginning.me.name }.map {
             PeerState(id: $0.id, name: $0.name, host: $0.host, port: $0.port)
         }
         incarnation = history.incarnation ?? Incarnation(random.next() | 1)
+        self.random = random
         boot = history.boots + 1
         admitted = history.admitted ?? []
         membership = history.map != nil ? .bound : history.admitted != nil ? .bootstrapping : .empty
@@ -73,37 +103,18 @@ extension NodeState {
         self.recovered = recovered.groups
         wal = recovered.takeWriter()
         if history.name == nil {
-            let identity = NodeRecord.identity(name: me.name, incarnation: incarnation)
+            let identity = NodeRecord.identity(name: beginning.me.name, incarnation: incarnation)
             wal.identity(identity.encode().readable)
         }
         wal.identity(NodeRecord.boot(boot).encode().readable)
         startBatch = wal.lastBatch + 1
-        try restore(history, now: now)
+        if membership != .empty {
+            let system = self.recovered.first { $0.group == GroupID.system }?.restored()
+            addReplica(GroupID.system, slots: nil, restored: system ?? RestoredGroup(), now: now)
+        }
+        if let map = beginning.map { adopt(map, now: now) }
         for at in peers.indices where id < peers[at].id { peers[at].dialAt = now.boot }
-        log(.notice, "start node=\(me.name) boot=\(boot) membership=\(membership)")
-    }
-
-    private mutating func restore(_ history: NodeHistory, now: ClockReading) throws(StartError) {
-        guard membership != .empty else { return }
-        let system =
-            recovered.first { $0.group == GroupID.system }?.restored() ?? RestoredGroup()
-        addReplica(GroupID.system, slots: nil, restored: system, now: now)
-        guard let bytes = history.map else { return }
-        let map: ClusterMap
-        do throws(DecodeError) {
-            map = try ClusterMap(decoding: bytes.span)
-        } catch {
-            throw .unreadable("the cluster map is damaged: \(error)")
-        }
-        for member in members {
-            guard map.member(named: member.name)?.id == member.id.raw else {
-                throw .members("\(member.name) is not member \(member.id.raw) of the cluster")
-            }
-        }
-        guard map.members.count == members.count else {
-            throw .members("the cluster has \(map.members.count) members")
-        }
-        adopt(map, now: now)
+        log(.notice, "start node=\(beginning.me.name) boot=\(boot) membership=\(membership)")
     }
 
     /// The limits that sessions' parsers follow.

@@ -58,7 +58,8 @@ extension NodeState {
                 fail("committed entries of \(replicas[group].group) can not be read back")
                 return
             }
-            var records = EntryRecords(entry.records.bytes.readable)
+            let bytes = entry.records.bytes.take()
+            var records = EntryRecords(bytes.readable)
             do throws(DecodeError) {
                 while let view = try records.next() { replicas[group].applyFetched(view) }
             } catch {
@@ -69,9 +70,10 @@ extension NodeState {
                 replicas[group].core.fetchFailed(entry.fetch, now: now.boot)
                 return
             }
+            let bytes = entry.records.bytes.take()
             do throws(DecodeError) {
                 try replicas[group].core.fetched(
-                    entry.fetch, records: entry.records.bytes.readable, now: now.boot)
+                    entry.fetch, records: bytes.readable, now: now.boot)
             } catch {
                 fail("entries of \(replicas[group].group) in the log are damaged: \(error)")
             }

@@ -32,25 +32,22 @@ public struct DoubleText: Sendable {
             put(integer: UInt64(magnitude))
             return
         }
-        put(exact: magnitude)
+        let zeros = min(
+            magnitude.significandBits53.trailingZeroBitCount, -magnitude.exponentOfBits53)
+        let fractionBits = -magnitude.exponentOfBits53 - max(zeros, 0)
+        if fractionBits > 0, fractionBits <= 60 {
+            put(SignificantDigits(magnitude.significandBits53 >> zeros, fractionBits: fractionBits))
+        } else {
+            put(SignificantDigits(exact: magnitude))
+        }
     }
 
-    private mutating func put(exact magnitude: Double) {
-        // 53 bits * 5^1074 is the largest integer that comes up: 2547 bits, 767 digits.
-        var limbStorage = InlineArray<41, UInt64>(repeating: 0)
-        var digitStorage = InlineArray<788, UInt8>(repeating: 0)
-        var limbs = limbStorage.mutableSpan
-        var expansion = DecimalExpansion(
-            mantissa: magnitude.significandBits53, exponent: magnitude.exponentOfBits53,
-            limbs: &limbs, digits: digitStorage.mutableSpan)
-        expansion.round(toDigits: 17)
-        var digits = min(expansion.count, 17)
-        let exponent = expansion.count - expansion.scale - 1
-        while digits > 1, expansion[digits - 1] == 0 { digits -= 1 }
+    private mutating func put(_ digits: SignificantDigits) {
+        let exponent = digits.exponent
         if exponent < -4 || exponent >= 17 {
-            put(expansion[0] + 0x30)
-            if digits > 1 { put(UInt8(ascii: ".")) }
-            for i in 1..<max(digits, 1) { put(expansion[i] + 0x30) }
+            put(digits.values[0] + 0x30)
+            if digits.count > 1 { put(UInt8(ascii: ".")) }
+            for i in 1..<max(digits.count, 1) { put(digits.values[i] + 0x30) }
             put(UInt8(ascii: "e"))
             put(exponent < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))
             if exponent.magnitude < 10 { put(UInt8(ascii: "0")) }
@@ -58,11 +55,11 @@ public struct DoubleText: Sendable {
         } else if exponent < 0 {
             put("0.")
             for _ in 0..<(-exponent - 1) { put(UInt8(ascii: "0")) }
-            for i in 0..<digits { put(expansion[i] + 0x30) }
+            for i in 0..<digits.count { put(digits.values[i] + 0x30) }
         } else {
-            for i in 0..<max(digits, exponent + 1) {
+            for i in 0..<max(digits.count, exponent + 1) {
                 if i == exponent + 1 { put(UInt8(ascii: ".")) }
-                put(expansion[i] + 0x30)
+                put(i < digits.count ? digits.values[i] + 0x30 : 0x30)
             }
         }
     }
@@ -83,6 +80,78 @@ public struct DoubleText: Sendable {
             put(UInt8(truncatingIfNeeded: value / divisor % 10) + 0x30)
             divisor /= 10
         }
+    }
+}
+
+/// The 17 digits that `%.17g` shows of a positive number, without trailing zeros.
+private struct SignificantDigits {
+    var values = InlineArray<17, UInt8>(repeating: 0)
+    var count = 0
+    /// Of ten, of the first digit.
+    var exponent = 0
+
+    /// mantissa / 2^fractionBits, for 1 to 60 bits: then ten times the fraction fits 64 bits, and
+    /// each digit costs a multiplication. Most scores are such numbers.
+    init(_ mantissa: UInt64, fractionBits: Int) {
+        let mask: UInt64 = 1 << fractionBits - 1
+        var fraction = mantissa & mask
+        var whole = mantissa >> fractionBits
+        if whole > 0 {
+            count = IntegerText.decimalCount(Int64(whole))
+            exponent = count - 1
+            for i in stride(from: count - 1, through: 0, by: -1) {
+                values[i] = UInt8(truncatingIfNeeded: whole % 10)
+                whole /= 10
+            }
+        } else {
+            exponent = -1
+            while fraction * 10 <= mask {
+                fraction *= 10
+                exponent -= 1
+            }
+        }
+        while count < 17 {
+            fraction *= 10
+            values[count] = UInt8(truncatingIfNeeded: fraction >> fractionBits)
+            fraction &= mask
+            count += 1
+        }
+        let half: UInt64 = 1 << (fractionBits - 1)
+        if fraction > half || (fraction == half && values[16] & 1 == 1) { increment() }
+        dropTrailingZeros()
+    }
+
+    init(exact magnitude: Double) {
+        // 53 bits * 5^1074 is the largest integer that comes up: 2547 bits, 767 digits.
+        var limbStorage = InlineArray<41, UInt64>(repeating: 0)
+        var digitStorage = InlineArray<788, UInt8>(repeating: 0)
+        var limbs = limbStorage.mutableSpan
+        var expansion = DecimalExpansion(
+            mantissa: magnitude.significandBits53, exponent: magnitude.exponentOfBits53,
+            limbs: &limbs, digits: digitStorage.mutableSpan)
+        expansion.round(toDigits: 17)
+        exponent = expansion.count - expansion.scale - 1
+        count = min(expansion.count, 17)
+        for i in 0..<count { values[i] = expansion[i] }
+        dropTrailingZeros()
+    }
+
+    private mutating func increment() {
+        var i = 16
+        while i >= 0, values[i] == 9 {
+            values[i] = 0
+            i -= 1
+        }
+        if i >= 0 {
+            values[i] += 1
+        } else {
+            values[0] = 1
+            exponent += 1
+        }
+    }
+
+    private mutating func dropTrailingZeros() {
+        while count > 1, values[count - 1] == 0 { count -= 1 }
     }
 }
 

@@ -32,10 +32,14 @@ public enum IntegerText {
     /// Number of bytes that `ByteBuffer.append(decimal:)` appends for `value`.
     public static func decimalCount(_ value: Int64) -> Int {
         var count = value < 0 ? 2 : 1
-        var rest = value.magnitude
-        while rest >= 10 {
-            rest /= 10
+        // Comparing with growing bounds is cheaper than dividing by ten again and again.
+        let magnitude = value.magnitude
+        var bound: UInt64 = 10
+        while magnitude >= bound {
             count += 1
+            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
+            if overflow { break }
+            bound = next
         }
         return count
     }
@@ -44,23 +48,37 @@ public enum IntegerText {
 extension ByteBuffer {
     /// Appends `value` in decimal ASCII.
     public mutating func append(decimal value: Int64) {
-        if value >= 0, value < 10 {
-            append(UInt8(truncatingIfNeeded: value) &+ 0x30)
-            return
-        }
-        // Digits come least significant first, so they are set from the end of 20 bytes.
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var start = 20
-        var rest = value.magnitude
-        while rest > 0 {
-            start -= 1
-            digits[start] = UInt8(truncatingIfNeeded: rest % 10) &+ 0x30
-            rest /= 10
-        }
-        if value < 0 {
-            start -= 1
-            digits[start] = UInt8(ascii: "-")
-        }
-        append(digits.span.extracting(start..<20))
+        let count = IntegerText.decimalCount(value)
+        let free = unsafe unsafeTail(minimum: 20)
+        unsafe writeDecimal(value, count: count, to: free, at: 0)
+        commit(count)
     }
+
+    /// Appends a RESP header: the type's byte, `value`, and the line end. One reservation for all of
+    /// it: nearly every reply has one.
+    mutating func append(header type: UInt8, _ value: Int64) {
+        let count = IntegerText.decimalCount(value)
+        let free = unsafe unsafeTail(minimum: 23)
+        unsafe free[0] = type
+        unsafe writeDecimal(value, count: count, to: free, at: 1)
+        unsafe free[count + 1] = 0x0D
+        unsafe free[count + 2] = 0x0A
+        commit(count + 3)
+    }
+}
+
+/// Writes `value`, which takes `count` bytes, at `offset`.
+@inline(__always)
+private func writeDecimal(
+    _ value: Int64, count: Int, to bytes: UnsafeMutableRawBufferPointer, at offset: Int
+) {
+    // Digits come least significant first.
+    var at = offset + count
+    var rest = value.magnitude
+    repeat {
+        at -= 1
+        unsafe bytes[at] = UInt8(truncatingIfNeeded: rest % 10) &+ 0x30
+        rest /= 10
+    } while rest > 0
+    if value < 0 { unsafe bytes[at - 1] = UInt8(ascii: "-") }
 }

@@ -131,11 +131,7 @@ public struct ReplyWriter: ~Copyable {
     /// Appends bytes that are a reply already: one that another node wrote.
     public mutating func raw(_ reply: Span<UInt8>) { bytes.append(reply) }
 
-    mutating func header(_ type: UInt8, _ value: Int64) {
-        bytes.append(type)
-        bytes.append(decimal: value)
-        endLine()
-    }
+    mutating func header(_ type: UInt8, _ value: Int64) { bytes.append(header: type, value) }
 
     mutating func endLine() { bytes.append("\r\n") }
 }

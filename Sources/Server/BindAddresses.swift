@@ -1,71 +1,37 @@
 internal import Bytes
+internal import Configuration
 internal import UV
 
-/// The addresses of the `bind` directive.
+/// The addresses of the `bind` directive, read.
 struct BindAddresses: Sendable {
-    /// One word of `bind`: a minus in front means that the machine need not have the address.
-    struct Entry: Equatable, Sendable {
+    private struct Entry: Sendable {
         var address: Address
+        /// The machine need not have it.
         var isOptional: Bool
     }
 
-    let entries: [Entry]
+    private let entries: [Entry]
 
-    /// Reads `bind`'s words: addresses, host names, `*` for all of IPv4, `::*` for all of IPv6.
-    init(_ words: [String], on loop: Loop) throws(UVError) {
+    /// Throws for what is no address after all.
+    init(_ words: [BindAddress]) throws(UVError) {
         var entries: [Entry] = []
         for word in words {
-            let isOptional = word.hasPrefix("-")
-            let host = isOptional ? String(word.dropFirst()) : word
-            do throws(UVError) {
-                let address = try Self.address(of: host, on: loop)
-                entries.append(Entry(address: address, isOptional: isOptional))
-            } catch {
-                if !isOptional { throw error }
-            }
+            entries.append(
+                Entry(
+                    address: try Address(host: word.address, port: 0), isOptional: word.isOptional))
         }
         self.entries = entries
     }
 
-    private static func address(of host: String, on loop: Loop) throws(UVError) -> Address {
-        switch host {
-        case "*": return try Address(host: "0.0.0.0", port: 0)
-        case "::*": return try Address(host: "::", port: 0)
-        default: break
-        }
-        if let address = try? Address(host: host, port: 0) { return address }
-        return try lookUp(host, on: loop)
-    }
-
-    /// Waits for the resolver: only while the node starts.
-    private static func lookUp(_ host: String, on loop: Loop) throws(UVError) -> Address {
-        var answer: Result<[Address], UVError>?
-        let lookup = try NameLookup(loop, host: host, port: 0) { answer = $0 }
-        while answer == nil { loop.runOnce() }
-        _ = lookup
-        switch answer {
-        case .success(let addresses):
-            guard let first = addresses.first else {
-                throw UVError(code: -22, operation: "look up \(host): no address")
-            }
-            return first
-        case .failure(let error): throw error
-        case nil: invariantFailed("a lookup ended without an answer")
-        }
-    }
-
-    /// Listens on `port` of every address.
-    func listen(
-        port: UInt16, on loop: Loop, onConnection: @escaping (TCPStream) -> Void,
-        onFailure: @escaping (UVError) -> Void
-    ) throws(UVError) -> [TCPListener] {
+    /// Listens on `port` of every address; nothing is accepted before the loop turns.
+    func listen(port: UInt16, backlog: Int, on loop: Loop) throws(UVError) -> [TCPListener] {
         var listeners: [TCPListener] = []
         for entry in entries {
             do throws(UVError) {
                 listeners.append(
                     try TCPListener(
                         loop, address: entry.address.with(port: port),
-                        onConnection: onConnection, onFailure: onFailure))
+                        backlog: Int32(clamping: backlog)))
             } catch {
                 let isAbsent = error.name == "EADDRNOTAVAIL" || error.name == "EAFNOSUPPORT"
                 if entry.isOptional, isAbsent { continue }

@@ -1,27 +1,30 @@
 internal import Bytes
 internal import Engine
-internal import Logging
 internal import UV
 
 /// The clients: accepts them, knows their connections by session. Loop thread only.
 final class ClientListener {
     private unowned let host: NodeHost
     private let isProtected: Bool
-    private var listeners: [TCPListener] = []
+    private let keepAliveSeconds: UInt32
+    private let listeners: [TCPListener]
     /// By the session's index. Invariant: a connection here has that very session.
     private var connections: [ClientConnection?] = []
 
-    init(_ host: NodeHost, isProtected: Bool) {
+    /// - Parameter isProtected: `protected-mode`: only this machine's clients are served.
+    init(
+        _ host: NodeHost, _ listeners: [TCPListener], isProtected: Bool, keepAliveSeconds: Int
+    ) {
         self.host = host
         self.isProtected = isProtected
-    }
-
-    /// Begins to accept. Throws what keeps it from listening, with the address.
-    func listen(_ bind: BindAddresses, port: UInt16) throws(UVError) {
-        listeners = try bind.listen(
-            port: port, on: host.loop,
-            onConnection: { [unowned self] in accept($0) },
-            onFailure: { [unowned self] in host.log.warning("client-not-accepted error=\"\($0)\"") })
+        self.keepAliveSeconds = UInt32(clamping: keepAliveSeconds)
+        self.listeners = listeners
+        for listener in listeners {
+            listener.onConnection = { [unowned self] in accept($0) }
+            listener.onFailure = { [unowned self] error in
+                self.host.say(.warning, "client-not-accepted error=\"\(error)\"")
+            }
+        }
     }
 
     /// Where clients are accepted.
@@ -39,7 +42,7 @@ final class ClientListener {
             return refuse(stream, "-ERR max number of clients reached\r\n")
         }
         stream.setNoDelay()
-        stream.setKeepAlive(after: ServerLimits.keepAliveSeconds)
+        if keepAliveSeconds > 0 { stream.setKeepAlive(after: keepAliveSeconds) }
         let connection = ClientConnection(host, session, stream)
         stream.owner = connection
         let index = Int(session.index)

@@ -1,21 +1,22 @@
 internal import Bytes
-internal import Logging
+internal import Engine
 internal import UV
 
 /// The cluster port: accepts peers and sends each connection where it belongs. Loop thread only.
 final class ClusterListener {
     private unowned let host: NodeHost
-    private var listeners: [TCPListener] = []
+    private let listeners: [TCPListener]
     private var unidentified = 0
 
-    init(_ host: NodeHost) { self.host = host }
-
-    /// Begins to accept. Throws what keeps it from listening, with the address.
-    func listen(_ bind: BindAddresses, port: UInt16) throws(UVError) {
-        listeners = try bind.listen(
-            port: port, on: host.loop,
-            onConnection: { [unowned self] in accept($0) },
-            onFailure: { [unowned self] in host.log.warning("peer-not-accepted error=\"\($0)\"") })
+    init(_ host: NodeHost, _ listeners: [TCPListener]) {
+        self.host = host
+        self.listeners = listeners
+        for listener in listeners {
+            listener.onConnection = { [unowned self] in accept($0) }
+            listener.onFailure = { [unowned self] error in
+                self.host.say(.warning, "peer-not-accepted error=\"\(error)\"")
+            }
+        }
     }
 
     private func accept(_ stream: TCPStream) {
@@ -37,7 +38,7 @@ final class ClusterListener {
             do throws(UVError) {
                 host.livenessThread.adopt(descriptor: try stream.duplicateDescriptor())
             } catch {
-                host.log.warning("liveness-not-accepted error=\"\(error)\"")
+                host.say(.warning, "liveness-not-accepted error=\"\(error)\"")
             }
             // Only this loop's half: the connection goes on under its other descriptor.
             stream.close()

@@ -15,10 +15,13 @@ public final class LogSink: Sendable {
     private let path: String
     private let process = getpid()
     private let roleLetter = Atomic<UInt8>(UInt8(ascii: "X"))
+    /// Lines below it are not written. One for all loggers, so that it can change at run time.
+    private let minimum: Mutex<Logger.Level>
 
     /// - Parameter path: the file to append to; empty for standard output.
-    public init(path: String) throws(FileError) {
+    public init(path: String, level: Logger.Level) throws(FileError) {
         self.path = path
+        minimum = Mutex(level)
         descriptor = path.isEmpty ? STDOUT_FILENO : try Self.openFile(path)
     }
 
@@ -31,8 +34,15 @@ public final class LogSink: Sendable {
     /// Begins a new file after the old one was renamed (SIGHUP, log rotation).
     public func reopen() {
         guard !path.isEmpty, let fresh = try? Self.openFile(path) else { return }
-        dup3(fresh, descriptor, O_CLOEXEC)
+        // The number stays, so no thread has to be told. A child would inherit it; there is none.
+        dup2(fresh, descriptor)
         close(fresh)
+    }
+
+    /// The least urgent level that is written.
+    public var level: Logger.Level {
+        get { minimum.withLock { $0 } }
+        set { minimum.withLock { $0 = newValue } }
     }
 
     /// What the node is to its groups; shown in every line.
@@ -94,13 +104,15 @@ public final class LogSink: Sendable {
 /// swift-log's way into a `LogSink`.
 public struct ConsoleLog: LogHandler {
     private let sink: LogSink
-    public var logLevel: Logger.Level
     public var metadata: Logger.Metadata = [:]
     public var metadataProvider: Logger.MetadataProvider?
 
-    public init(_ sink: LogSink, level: Logger.Level) {
-        self.sink = sink
-        logLevel = level
+    public init(_ sink: LogSink) { self.sink = sink }
+
+    /// The sink's: all loggers on it share one.
+    public var logLevel: Logger.Level {
+        get { sink.level }
+        set { sink.level = newValue }
     }
 
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -117,7 +129,7 @@ public struct ConsoleLog: LogHandler {
 
 extension Logger {
     /// A logger that writes to `sink`.
-    public init(_ sink: LogSink, level: Logger.Level) {
-        self.init(label: "skein") { _ in ConsoleLog(sink, level: level) }
+    public init(_ sink: LogSink) {
+        self.init(label: "skein") { _ in ConsoleLog(sink) }
     }
 }

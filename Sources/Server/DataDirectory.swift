@@ -41,7 +41,7 @@ public final class DataDirectory: Sendable {
     public let path: String
     /// Of the directory, for syncing its entries.
     private let descriptor: Int32
-    /// Of the file LOCK; the lock lasts as long as this is open, also after kill -9 of nobody else.
+    /// Of the file LOCK. The kernel drops the lock with the process, however that ends.
     private let lock: Int32
 
     /// Opens, and makes, the directory. The check is real: the lock file is written.

@@ -57,9 +57,16 @@ final class LivenessConnection: TCPStreamOwner {
         }
     }
 
-    /// Sends a frame, at once or not at all: see rule 1 of the protocol.
-    func send(_ frame: LivenessFrame) {
+    /// Says who is talking: first of all, whatever is queued.
+    func sendHello(_ node: NodeID, token: UInt64) { write(.hello(node: node, token: token)) }
+
+    /// Sends a message, at once or not at all: see rule 1 of the protocol.
+    func send(_ message: LivenessMessage) {
         guard stream.queuedBytes == 0 else { return }
+        write(.message(message))
+    }
+
+    private func write(_ frame: LivenessFrame) {
         var bytes = ByteBuffer(minimumCapacity: LivenessFrame.bytesMax)
         frame.encode(into: &bytes)
         stream.write(bytes)

@@ -42,7 +42,7 @@ final class LivenessExchange {
 
     private func greet(_ connection: LivenessConnection) {
         strangers.append(connection)
-        connection.send(.hello(node: settings.node, token: settings.token))
+        connection.sendHello(settings.node, token: settings.token)
     }
 
     private func beat() {
@@ -58,7 +58,7 @@ final class LivenessExchange {
             guard let connection = peers[at].connection else { continue }
             // Read anew for each: leases count from the send time.
             if let ping = liveness.ping(to: peers[at].settings.node, now: bootInstant()) {
-                connection.send(.message(.ping(ping)))
+                connection.send(.ping(ping))
             }
         }
     }
@@ -89,7 +89,8 @@ final class LivenessExchange {
         else {
             let address = connection.stream.peerAddress?.description ?? "unknown"
             log.warning(
-                "liveness-refused addr=\(address) node=\(node.raw) reason=\"other initial-cluster\"")
+                "liveness-refused addr=\(address) node=\(node.raw) reason=\"other initial-cluster\""
+            )
             lost(connection, reason: "refused")
             return false
         }
@@ -106,7 +107,7 @@ final class LivenessExchange {
         case .ping(let ping):
             guard ping.sender == peer else { return lost(connection, reason: "foreign sender") }
             if let pong = liveness.receive(ping, now: bootInstant()) {
-                connection.send(.message(.pong(pong)))
+                connection.send(.pong(pong))
             }
         case .pong(let pong):
             guard pong.sender == peer else { return lost(connection, reason: "foreign sender") }

@@ -61,7 +61,13 @@ final class LivenessThread {
     }
 
     /// Hands over a connection whose greeting said liveness; the descriptor goes with it.
-    func adopt(descriptor: Int32) { commands.post(.adopt(descriptor: descriptor)) }
+    func adopt(descriptor: Int32) { adopter(descriptor) }
+
+    /// `adopt`, for use from any thread.
+    var adopter: @Sendable (Int32) -> Void {
+        let commands = commands
+        return { commands.post(.adopt(descriptor: $0)) }
+    }
 
     /// Ends the thread: this node vouches for itself no more.
     func stop() {

@@ -1,6 +1,5 @@
 internal import Bytes
 internal import Engine
-internal import Logging
 internal import Raft
 internal import UV
 

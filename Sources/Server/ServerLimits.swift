@@ -18,10 +18,10 @@ enum ServerLimits {
     static let connectTime = Interval.seconds(2)
     /// Bytes to a peer may stay unacknowledged for so long; then the link is made anew.
     static let unacknowledgedTime = Interval.seconds(2)
-    /// Silent clients are probed after so many seconds: Redis's tcp-keepalive.
-    static let keepAliveSeconds: UInt32 = 300
     /// The loop turns at least this often, so that its stamp shows that it lives.
     static let idleTurn = Interval.milliseconds(500)
+    /// After SIGTERM the engine hands its leaderships over; it has to be done within this.
+    static let shutdownTime = Interval.seconds(3)
     /// Descriptors besides those of clients: Redis's reserve.
     static let reservedDescriptors = 32
     /// Lines a second that reach the diagnostic log; the others are counted.

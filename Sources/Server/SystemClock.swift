@@ -18,9 +18,10 @@ enum SystemClock {
 
     /// Stands still, through signals, for DEBUG SLEEP.
     static func sleep(_ interval: Interval) {
-        var left = timespec(
+        var wanted = timespec(
             tv_sec: Int(interval.nanoseconds / 1_000_000_000),
             tv_nsec: Int(interval.nanoseconds % 1_000_000_000))
-        while nanosleep(&left, &left) != 0, errno == EINTR {}
+        var left = timespec()
+        while nanosleep(&wanted, &left) != 0, errno == EINTR { wanted = left }
     }
 }

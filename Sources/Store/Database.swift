@@ -81,10 +81,10 @@ struct Database: ~Copyable {
     }
 
     /// An item has moved in memory.
-    mutating func replace(_ item: Item, slot: Int, hash: UInt64) {
+    mutating func replace(_ old: Item, with item: Item, slot: Int, hash: UInt64) {
         checkSlot(slot)
         guard let tables = unsafe tables else { invariantFailed("a moved item has no table") }
-        unsafe tables[slot].setItem(item, for: item.key, hash: hash)
+        unsafe tables[slot].replace(old, with: item, hash: hash)
     }
 
     /// The first slot at or after `slot` that has keys.

@@ -143,7 +143,8 @@ extension Keyspace {
             let index = wasExpiring ? old.heapIndex : 0
             if wasExpiring, !willExpire { databases[site.database].expiries.remove(old) }
             item = old.rebuilt(room: room, hasExpiry: willExpire)
-            databases[site.database].replace(item, slot: site.slot, hash: site.hash)
+            databases[site.database].replace(
+                old, with: item, slot: site.slot, hash: site.hash)
             if wasExpiring, willExpire {
                 databases[site.database].expiries.moved(to: item, at: index)
             }

@@ -113,12 +113,20 @@ struct Table: ~Copyable {
         return found ? Place(segment: segment, index: index) : nil
     }
 
-    /// Puts another item into an entry: the same key, moved.
-    mutating func setItem(_ item: Item, for key: Span<UInt8>, hash: UInt64) {
-        guard let place = find(key, hash: hash) else {
-            invariantFailed("a moved item is not in its table")
+    /// Puts an item into the entry of another one with the same key. The old one may be freed
+    /// already: it is only compared by address.
+    mutating func replace(_ old: Item, with item: Item, hash: UInt64) {
+        invariant(root != 0, "a moved item has no table")
+        let segment = segment(at: directoryIndex(of: hash))
+        var index = segment.lowerBound(hash)
+        while index < segment.count, segment.hash(at: index) == hash {
+            if segment.item(at: index) == old {
+                segment.setItem(item, at: index)
+                return
+            }
+            index += 1
         }
-        place.segment.setItem(item, at: place.index)
+        invariantFailed("a moved item is not in its table")
     }
 
     // Change.

@@ -6,8 +6,11 @@ internal import CLibuv
 /// descriptor in reserve for that), so the loop neither spins nor dies; what libuv cannot deal with
 /// arrives at `onFailure`.
 public final class TCPListener: Handle {
-    private var onConnection: ((TCPStream) -> Void)?
-    private var onFailure: ((UVError) -> Void)?
+    /// Gets each connection. While it is nil, connections are closed as they come; nothing comes
+    /// before the loop turns.
+    public var onConnection: ((TCPStream) -> Void)?
+    /// Gets what kept a connection from being accepted.
+    public var onFailure: ((UVError) -> Void)?
     /// Where it listens, with the port that the kernel chose if 0 was asked for.
     public private(set) var address: Address
 
@@ -18,11 +21,9 @@ public final class TCPListener: Handle {
     ///   net.core.somaxconn.
     public init(
         _ loop: Loop, address: Address, backlog: Int32 = 511,
-        onConnection: @escaping (TCPStream) -> Void,
-        onFailure: @escaping (UVError) -> Void = { _ in }
+        onConnection: ((TCPStream) -> Void)? = nil
     ) throws(UVError) {
         self.onConnection = onConnection
-        self.onFailure = onFailure
         self.address = address
         super.init(loop: loop, type: UV_TCP)
         try check(uv_tcp_init(loop.raw, pointer()), "create a listener")

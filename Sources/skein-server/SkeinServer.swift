@@ -1,3 +1,8 @@
+import Glibc
+import Server
+
 @main struct SkeinServer {
-    static func main() {}
+    static func main() {
+        exit(ServerCommand.run(Array(CommandLine.arguments.dropFirst())))
+    }
 }

@@ -1,3 +1,168 @@
-@main struct SkeinSim {
-    static func main() {}
+import ArgumentParser
+import Glibc
+import Simulator
+
+/// `skein-sim`: runs the simulator from the command line. The first and the last line name seed and
+/// commit; a failure prints the one command that replays it, also when the code under test stops
+/// the process.
+@main
+struct SkeinSim: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "skein-sim",
+        abstract: "Simulates clusters of nodes, their clients and their misfortunes from one seed.",
+        discussion: """
+            Without arguments one seed is drawn and played. With --minutes, seeds are played until
+            the time is over. Exits with 1 when anything was found.
+            """)
+
+    @Argument(help: "The seed to play; drawn when not given.")
+    var seed: UInt64?
+
+    @Option(help: "Play seed after seed for so many minutes.")
+    var minutes: Double?
+
+    @Option(help: "Play so many seeds, one after the other.")
+    var seeds: Int?
+
+    @Option(help: "Play one named scenario, or 'all'.")
+    var scenario: String?
+
+    @Flag(help: "List the scenarios.")
+    var list = false
+
+    @Flag(help: "Print a line per event.")
+    var trace = false
+
+    @Flag(help: "Play each seed only once, without comparing two runs.")
+    var once = false
+
+    func run() throws {
+        if list {
+            for scenario in Scenario.all { print("\(scenario.name)  \(scenario.summary)") }
+            return
+        }
+        var session = Session(
+            commit: Commit.current, seed: seed ?? UInt64.random(in: 1...999_999_999), once: once,
+            trace: trace)
+        session.announce()
+        if let scenario {
+            try session.play(scenarios: scenario)
+        } else {
+            session.playSeeds(until: limit)
+        }
+        session.announce()
+        if session.failures > 0 { throw ExitCode(1) }
+    }
+
+    private var limit: Session.Limit {
+        if let minutes { return .time(minutes * 60) }
+        return .count(seeds ?? 1)
+    }
+}
+
+/// What one call of the program does, and its totals.
+struct Session {
+    enum Limit {
+        case count(Int)
+        /// Seconds.
+        case time(Double)
+    }
+
+    let commit: String
+    let firstSeed: UInt64
+    let once: Bool
+    let trace: Bool
+    private(set) var failures = 0
+    private var seed: UInt64
+    private var runs = 0
+    private var events = 0
+    private var simulatedSeconds = 0.0
+    private var answered = 0
+    private var unknown = 0
+    private var undecided = 0
+    private var faults = FaultCounts()
+    private let started = Clock.seconds
+
+    init(commit: String, seed: UInt64, once: Bool, trace: Bool) {
+        self.commit = commit
+        firstSeed = seed
+        self.seed = seed
+        self.once = once
+        self.trace = trace
+    }
+
+    /// The first and the last line.
+    func announce() { print("skein-sim: seed=\(seed) commit=\(commit)") }
+
+    mutating func playSeeds(until limit: Limit) {
+        let first = seed
+        while !isOver(limit) {
+            seed = first &+ UInt64(runs)
+            let replay = "skein-sim \(seed)"
+            CrashNotice.prepare(
+                "skein-sim: crashed; replay with: \(replay)\nskein-sim: seed=\(seed) commit=\(commit)\n"
+            )
+            let report = Runner.run(seed: seed, twice: !once, trace: sink)
+            take(report, replay: replay)
+        }
+        printTotals()
+    }
+
+    private func isOver(_ limit: Limit) -> Bool {
+        switch limit {
+        case .count(let count): runs >= count
+        case .time(let seconds): runs > 0 && Clock.seconds - started > seconds
+        }
+    }
+
+    mutating func play(scenarios name: String) throws {
+        let chosen = name == "all" ? Scenario.all : Scenario.all.filter { $0.name == name }
+        guard !chosen.isEmpty else {
+            throw ValidationError("no scenario is called \(name); --list shows them")
+        }
+        for scenario in chosen {
+            let replay = "skein-sim \(seed) --scenario \(scenario.name)"
+            CrashNotice.prepare(
+                "skein-sim: crashed; replay with: \(replay)\nskein-sim: seed=\(seed) commit=\(commit)\n"
+            )
+            let report = Runner.run(scenario, seed: seed, twice: !once, trace: sink)
+            print("scenario \(scenario.name): ", terminator: "")
+            take(report, replay: replay)
+        }
+        printTotals()
+    }
+
+    private var sink: ((String) -> Void)? {
+        trace ? { print($0) } : nil
+    }
+
+    private mutating func take(_ report: Report, replay: String) {
+        runs += 1
+        events += report.events
+        simulatedSeconds += Double(report.simulatedMilliseconds) / 1000
+        answered += report.answered
+        unknown += report.unknown
+        undecided += report.undecided
+        faults.add(report.faults)
+        print(report.summary)
+        guard !report.isClean else { return }
+        failures += 1
+        print("  options: \(report.options)")
+        for violation in report.violations.prefix(5) { print("  \(violation)") }
+        for line in report.nodeLines { print("  | \(line)") }
+        for line in report.lastTrace { print("  . \(line)") }
+        print("  replay with: \(replay)")
+    }
+
+    private func printTotals() {
+        let elapsed = max(0.001, Clock.seconds - started)
+        print(
+            "runs=\(runs) failures=\(failures) answered=\(answered) unknown=\(unknown) undecided=\(undecided)"
+        )
+        print("faults: \(faults.summary)")
+        let hours = (simulatedSeconds / 36).rounded() / 100
+        print(
+            "simulated=\(hours) h events=\(events) events-per-second=\(Int(Double(events * (once ? 1 : 2)) / elapsed)) "
+                + "faster-than-life=\(Int(simulatedSeconds * (once ? 1 : 2) / elapsed))x")
+    }
 }

@@ -26,7 +26,7 @@ import WAL
                     last -= 1
                 }
                 let payloads = (0..<(batch == 5 ? 3 : 2)).map { _ in
-                    (0..<200).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+                    (0..<150).map { _ in UInt8(truncatingIfNeeded: random.next()) }
                 }
                 let records = entryRecords(payloads, from: last + 1, term: Term(run + 1))
                 writer.entries(
@@ -57,7 +57,9 @@ import WAL
         var refused = 0
         var harmless = 0
         for file in disk.files {
-            for offset in file.current.indices {
+            // Of the zeros behind the end, one sector is enough.
+            let dirty = ((file.current.lastIndex { $0 != 0 } ?? 0) + 511) / 512 * 512
+            for offset in 0..<min(dirty + 512, file.current.count) {
                 disk.flip(file.number, offset, bit: offset % 8)
                 if let found = try recovered(disk) {
                     #expect(found == model, "segment \(file.number) offset \(offset)")
@@ -118,6 +120,34 @@ import WAL
         #expect(tail?.firstLostBatch == 2)
         #expect(tail?.headersFound == 2)
         #expect(tail?.bytes == 1024)
+    }
+
+    /// Two runs each lose power in their first batch: of the first the batch survives without the
+    /// segment's header, of the second the header without the batch.
+    @Test func `an earlier run's batch in a reused file is not taken for new`() throws {
+        let disk = VirtualDisk()
+        func firstBatch(of run: UInt64, vote: UInt16) throws {
+            var log = try WALRecovery.recover(from: disk, WALParameters(saltSeed: run))
+            let last = log.lastBatch
+            #expect(last == 0)
+            var writer = log.takeWriter()
+            writer.hardState(group: GroupID(0), term: 1, vote: NodeID(vote))
+            let executor = LogExecutor(disk: disk, lastBatch: 0)
+            executor.submit(writer.seal()!)
+            _ = executor.writeNext()
+        }
+        try firstBatch(of: 1, vote: 1)
+        disk[1].durable.replaceSubrange(512..<1024, with: disk[1].current[512..<1024])
+        disk[1].current = disk[1].durable
+        disk[1].unsynced = []
+        try firstBatch(of: 2, vote: 2)
+        disk[1].durable.replaceSubrange(0..<512, with: disk[1].current[0..<512])
+        disk[1].current = disk[1].durable
+        disk[1].unsynced = []
+        let log = try WALRecovery.recover(from: disk, WALParameters(saltSeed: 3))
+        let (last, groups) = (log.lastBatch, log.groups.count)
+        #expect(last == 0)
+        #expect(groups == 0)
     }
 
     @Test func `errors name the file, the place and what to do`() throws {

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import Raft
 import Testing
 import WAL
@@ -6,12 +7,15 @@ import WAL
 /// Random histories of several runs, each ended by a crash at some step. After each crash the log
 /// must hold exactly what it held after some batch, at or above the last that was reported durable.
 @Suite struct CrashTests {
+    /// SKEIN_EFFORT=20 runs twenty times as many histories.
+    private static let effort = getenv("SKEIN_EFFORT").flatMap { Int(String(cString: $0)) } ?? 1
+
     @Test(arguments: 0..<8)
     func `what was reported durable survives any crash, and nothing is invented`(block: Int)
         throws
     {
-        for i in 0..<150 {
-            try History(seed: UInt64(block * 1000 + i)).run()
+        for i in 0..<75 * Self.effort {
+            try History(seed: UInt64(block * 1_000_000 + i)).run()
         }
     }
 }

@@ -126,6 +126,19 @@ import Testing
     }
 }
 
+@Suite struct SegmentNameTests {
+    @Test func `a segment's file name tells its number and nothing else does`() {
+        #expect(segmentFileName(1) == "wal-0000000000000001.log")
+        #expect(segmentNumber(ofFile: segmentFileName(0xABC)) == 0xABC)
+        #expect(segmentNumber(ofFile: segmentFileName(.max)) == .max)
+        let others = [
+            "wal-1.log", "wal-0000000000000000.log", "wal-00000000000000AB.log", "LOCK", "",
+            "wal-0000000000000001.log.bak", "wal-+000000000000001.log",
+        ]
+        for name in others { #expect(segmentNumber(ofFile: name) == nil) }
+    }
+}
+
 @Suite struct GroupIndexTests {
     private func place(_ segment: UInt64, _ offset: Int) -> WALPosition {
         WALPosition(segment: segment, offset: offset)

@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Commands
 internal import RESP
+internal import Store
 
 /// COMMAND and its subcommands.
 enum CommandReplies {
@@ -14,7 +15,11 @@ enum CommandReplies {
             guard request.count > 2 else { return CommandTable.writeAll(to: &reply) }
             reply.array(request.count - 2)
             for at in 2..<request.count {
-                CommandTable.writeInfo(request.arguments[at].span, to: &reply)
+                if let spec = find(request.word(at)) {
+                    CommandTable.writeInfo(spec, to: &reply)
+                } else {
+                    reply.null()
+                }
             }
         case "command|docs":
             // Documentation is not kept; clients fall back on COMMAND INFO.
@@ -33,27 +38,48 @@ enum CommandReplies {
         }
     }
 
+    /// A command, or a subcommand as `container|subcommand`.
+    private static func find(_ name: String) -> CommandSpec? {
+        CommandTable.all.first { $0.name.description == name }
+    }
+
     private static func list(_ request: NodeRequest, to reply: inout ReplyWriter) {
-        guard request.count > 2 else { return CommandTable.writeList(.all, to: &reply) }
+        guard request.count > 2 else { return names(to: &reply) { _ in true } }
         guard request.count == 5, request.word(2) == "filterby" else {
             return reply.error("ERR syntax error")
         }
         switch request.word(3) {
-        case "module": CommandTable.writeList(.none, to: &reply)
-        case "aclcat": CommandTable.writeList(.category(request.word(4)), to: &reply)
-        case "pattern": CommandTable.writeList(.pattern(request.arguments[4]), to: &reply)
+        case "module":
+            names(to: &reply) { _ in false }
+        case "aclcat":
+            let category = request.word(4)
+            guard let bit = CommandCategories.names.firstIndex(where: { $0.description == category })
+            else { return names(to: &reply) { _ in false } }
+            names(to: &reply) { $0.categories.rawValue >> UInt32(bit) & 1 == 1 }
+        case "pattern":
+            let pattern = request.arguments[4]
+            names(to: &reply) { spec in
+                let name = Array(spec.name.description.utf8)
+                return Glob.matches(pattern.span, name.span, ignoringCase: true)
+            }
         default: reply.error("ERR syntax error")
         }
+    }
+
+    private static func names(to reply: inout ReplyWriter, where isWanted: (CommandSpec) -> Bool) {
+        let wanted = CommandTable.all.filter(isWanted)
+        reply.array(wanted.count)
+        for spec in wanted { reply.bulk(spec.name) }
     }
 
     private static func keys(_ request: NodeRequest, to reply: inout ReplyWriter) {
         var bytes = ByteBuffer()
         var ranges: [ArgumentRange] = []
-        for argument in request.arguments[2...] {
+        for argument in request.arguments {
             ranges.append(ArgumentRange(offset: bytes.count, count: argument.count))
             bytes.append(argument)
         }
-        let inner = Request(bytes: bytes.readable, ranges: ranges.span)
-        CommandTable.writeKeys(of: inner, to: &reply)
+        let whole = Request(bytes: bytes.readable, ranges: ranges.span)
+        CommandTable.writeKeys(of: whole, from: 2, to: &reply)
     }
 }

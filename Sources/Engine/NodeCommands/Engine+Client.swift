@@ -30,9 +30,9 @@ extension Engine {
         case "client|list":
             return list(index, request, now: now)
         case "client|no-evict":
-            error = flag(request) { sessions[index].noEvict = $0 }
+            error = Self.flag(request, &sessions[index].noEvict)
         case "client|no-touch":
-            error = flag(request) { sessions[index].noTouch = $0 }
+            error = Self.flag(request, &sessions[index].noTouch)
         case "client|reply":
             return replyMode(index, request)
         case "client|kill":
@@ -61,10 +61,10 @@ extension Engine {
         return .done
     }
 
-    private func flag(_ request: NodeRequest, _ set: (Bool) -> Void) -> String? {
+    private static func flag(_ request: NodeRequest, _ flag: inout Bool) -> String? {
         switch request.word(2) {
-        case "on": set(true)
-        case "off": set(false)
+        case "on": flag = true
+        case "off": flag = false
         default: return "ERR syntax error"
         }
         return nil

@@ -23,7 +23,10 @@ struct NodeRequest {
     /// The argument in lower case, for comparing with names.
     func word(_ position: Int) -> String { text(position).lowercased() }
 
-    func integer(_ position: Int) -> Int64? { IntegerText.parse(arguments[position].span) }
+    func integer(_ position: Int) -> Int64? { 
+        let argument = arguments[position]
+        return IntegerText.parse(argument.span)
+    }
 }
 
 /// What became of a node command.
@@ -127,7 +130,9 @@ extension Engine {
     ) -> NodeCommandStep? {
         let name = spec.name.description
         switch name {
-        case "echo": return reply(index) { $0.bulk(request.arguments[1].span) }
+        case "echo":
+            let message = request.arguments[1]
+            return reply(index) { $0.bulk(message.span) }
         case "time": return reply(index) { NodeReplies.time(now, to: &$0) }
         case "quit":
             let step = reply(index) { $0.ok() }

@@ -225,6 +225,9 @@ extension NodeState {
     ) throws(DecodeError) -> Bool {
         var reader = ByteReader(run)
         let header = try RunHeader(from: &reader)
+        var decoder = ArgumentDecoder()
+        swap(&decoder, &self.decoder)
+        defer { swap(&decoder, &self.decoder) }
         let (replies, bytes) = (links[link].provisional.count, links[link].provisionalBytes.count)
         for offset in 0..<header.count {
             let command = try LoggedCommand(from: &reader)

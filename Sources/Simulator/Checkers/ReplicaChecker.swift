@@ -65,6 +65,13 @@ struct ReplicaChecker {
         commits[ofLife] = commit
     }
 
+    /// A node lost its directory, and with it its terms.
+    mutating func forget(node: Int, groups: Int) {
+        for group in 0...groups {
+            terms[Place(group: UInt32(group), number: UInt64(node))] = nil
+        }
+    }
+
     /// A replica's state after applying up to `applied`.
     mutating func state(
         node: Int, group: UInt32, applied: UInt64, hash: UInt64, at moment: Moment

@@ -18,6 +18,8 @@ public enum Reply: Equatable, Sendable {
         }
     }
 
+    public var isError: Bool { if case .error = self { true } else { false } }
+
     /// Short, for reports.
     public var summary: String {
         switch self {

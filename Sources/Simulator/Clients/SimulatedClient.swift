@@ -44,6 +44,11 @@ struct SimulatedClient {
     /// A number for the final reads when this client makes them.
     var finalRead = 0
     var random: SeededGenerator
+    /// Driven by a scenario, call by call, instead of by chance.
+    var isManual = false
+    /// What a manual client was answered, and whether its connection was lost since it connected.
+    var collected: [Reply] = []
+    var isLost = false
 
     init(number: Int, random: SeededGenerator) {
         self.number = number

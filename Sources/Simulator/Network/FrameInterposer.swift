@@ -29,6 +29,12 @@ struct FrameInterposer {
     /// A frame held back, and how many frames overtake it first.
     private var held: (frame: [UInt8], overtakers: Int)?
 
+    /// Frames of these kinds are set aside, for a scenario to deliver when it sees fit.
+    var stashedKinds: Set<UInt8> = []
+    private(set) var stash: [[UInt8]] = []
+    /// Where the kind stands in a frame: behind length and checksum.
+    static let kindOffset = 8
+
     static let preamble: [UInt8] = Array("SKEIN".utf8)
     static let preambleBytes = 8
     /// Longer than any frame of the peer protocol (64 KiB and a header).
@@ -52,6 +58,12 @@ struct FrameInterposer {
         }
         while let frame = nextFrame(from: position) {
             position = frame.endIndex
+            if frame.count > Self.kindOffset,
+                stashedKinds.contains(frame[frame.startIndex + Self.kindOffset])
+            {
+                stash.append(Array(frame))
+                continue
+            }
             deliver(Array(frame), faults: faults, random: &random, counts: &counts, out: &out)
         }
         partial.removeFirst(position)
@@ -105,6 +117,11 @@ struct FrameInterposer {
     mutating func releaseHeld() -> [UInt8]? {
         defer { held = nil }
         return held?.frame
+    }
+
+    mutating func takeStash() -> [[UInt8]] {
+        defer { stash = [] }
+        return stash
     }
 
     var isHolding: Bool { held != nil }

@@ -41,6 +41,11 @@ struct VirtualNetwork {
 
     var options: NetworkOptions
     let nodes: Int
+    /// Peer links pass through the interposers. Fixed for a run: they must see a stream whole.
+    private let interposes: Bool
+    /// Kinds of frames that are set aside per direction, and what was set aside.
+    private var stashedKinds: [Set<UInt8>]
+    private var stashes: [[[UInt8]]]
     private var random: SeededGenerator
     private(set) var counts = FaultCounts()
     private(set) var wishes: [(Wish, Moment)] = []
@@ -55,9 +60,14 @@ struct VirtualNetwork {
     /// Scripted scenarios slow single directions down.
     private var extraDelay: [Interval]
 
-    init(nodes: Int, options: NetworkOptions, random: SeededGenerator) {
+    init(
+        nodes: Int, options: NetworkOptions, interposes: Bool = false, random: SeededGenerator
+    ) {
         self.nodes = nodes
         self.options = options
+        self.interposes = interposes || !options.frames.isNone
+        stashedKinds = Array(repeating: [], count: (nodes + 1) * (nodes + 1))
+        stashes = Array(repeating: [], count: (nodes + 1) * (nodes + 1))
         self.random = random
         blocked = Array(repeating: false, count: (nodes + 1) * (nodes + 1))
         clogged = Array(repeating: .zero, count: (nodes + 1) * (nodes + 1))
@@ -159,10 +169,20 @@ struct VirtualNetwork {
     {
         guard var connection = connections[number], !connection.isBroken else { return }
         connections[number] = nil
-        if connection.isPeerLink, !options.frames.isNone {
+        if connection.isPeerLink, interposes {
+            if case .node(let source) = connection.sides[1 - end],
+                case .node(let target) = connection.sides[end]
+            {
+                connection.interposers[end].stashedKinds = stashedKinds[index(source, target)]
+            }
             let parts = connection.interposers[end].pass(
                 bytes, faults: options.frames, random: &random, counts: &counts)
             for part in parts { connection.pipes[end].send(part) }
+            if case .node(let source) = connection.sides[1 - end],
+                case .node(let target) = connection.sides[end]
+            {
+                stashes[index(source, target)] += connection.interposers[end].takeStash()
+            }
             if connection.interposers[end].isHolding {
                 wishes.append(
                     (.heldFrame(connection: number, end: end), now + .milliseconds(20)))
@@ -179,6 +199,39 @@ struct VirtualNetwork {
         guard let frame = connections[number]?.interposers[end].releaseHeld() else { return }
         connections[number]?.pipes[end].send(frame)
         pump(number, end, now: now)
+    }
+
+    /// Sets frames of these kinds aside in a direction, from now on. Needs interposers.
+    mutating func stash(kinds: Set<UInt8>, from: Int, to: Int) {
+        invariant(interposes, "frames can not be told apart without interposers")
+        stashedKinds[index(from, to)] = kinds
+    }
+
+    /// How many frames were set aside.
+    func stashed(from: Int, to: Int) -> Int { stashes[index(from, to)].count }
+
+    /// What was set aside is lost, and nothing more is set aside.
+    mutating func dropStash(from: Int, to: Int) {
+        stashedKinds[index(from, to)] = []
+        stashes[index(from, to)] = []
+    }
+
+    /// Delivers what was set aside, over whatever connection there is now.
+    mutating func releaseStash(from: Int, to: Int, now: Moment) {
+        stashedKinds[index(from, to)] = []
+        let frames = stashes[index(from, to)]
+        stashes[index(from, to)] = []
+        for number in live {
+            guard let connection = connections[number], connection.isPeerLink,
+                connection.states == [.open, .open], !connection.isBroken
+            else { continue }
+            for end in 0...1
+            where connection.sides[1 - end] == .node(from) && connection.sides[end] == .node(to) {
+                for frame in frames { connections[number]?.pipes[end].send(frame) }
+                pump(number, end, now: now)
+                return
+            }
+        }
     }
 
     private mutating func pump(_ number: Int, _ end: ConnectionEnd, now: Moment) {
@@ -286,7 +339,8 @@ struct VirtualNetwork {
             guard let connection = connections[number] else { continue }
             for end in 0...1 where connection.sides[end] == endpoint {
                 if connection.states[end] == .waiting {
-                    forget(number)
+                    // Who dials a dead process is refused in time.
+                    if end == 0 { forget(number) }
                 } else if silently {
                     connections[number]?.states[end] = .closed
                     breakConnection(number, now: now, halfOpenChance: 0.7)

@@ -3,11 +3,14 @@ internal import Bytes
 /// What reaches a process between two turns; taken by its next turn in this order.
 enum Inbound {
     case linkOpened(connection: Int, dialed: Int?)
+    case dialFailed(connection: Int, peer: Int)
     case linkBytes(connection: Int, [UInt8])
     case linkClosed(connection: Int)
     case sessionOpened(connection: Int, client: Int)
     case sessionBytes(connection: Int, [UInt8])
     case sessionClosed(connection: Int)
+    /// How much of what the process sent still waits in its host.
+    case outputQueued(connection: Int, bytes: Int)
     case logDurable(batch: UInt64)
     case logRead(id: UInt64, bytes: [UInt8]?)
 }

@@ -21,6 +21,8 @@ final class SimulatedNode {
 
     /// The whole process stands still until then (SIGSTOP, a VM that is suspended).
     var pausedUntil = Moment.zero
+    /// Liveness messages that reached it meanwhile.
+    var heldLiveness: [(source: Int, bytes: [UInt8])] = []
     /// Only the loop thread stands still until then; liveness and log threads go on.
     var loopStalledUntil = Moment.zero
     /// Syncs do not return before then.

@@ -31,6 +31,9 @@ public struct SwarmOptions: Sendable {
     /// Wall clocks differ by up to this many milliseconds.
     public var wallOffset = 0
 
+    /// Frames can be told apart and set aside, though no chance is given to do so.
+    public var interposes = false
+
     /// How long a turn takes.
     public var turn: ClosedRange<Interval> = .microseconds(5) ... .microseconds(100)
 

@@ -1,0 +1,153 @@
+internal import Bytes
+internal import Configuration
+internal import Engine
+internal import Glibc
+internal import Logging
+internal import Raft
+public import UV
+
+/// A running node: the loop, the engine on it, and everything that connects the two to the world.
+/// Loop thread only.
+///
+/// The engine decides; the host moves bytes. Every callback of the loop is one call into the engine,
+/// and once per turn, right before the loop sleeps, the engine's outbox is carried out (NodeHost+Turn).
+/// Sockets, threads and files live in the host's parts, each with a file of its own:
+///
+///     clients         sessions' sockets             ClientListener, ClientConnection
+///     cluster         the cluster port              ClusterListener, ConnectionGreeting
+///     links           the peers' sockets            PeerLinks, PeerDial
+///     livenessThread  pings, on their own loop      LivenessThread, LivenessExchange
+///     logLink         the log's threads             LogLink, LogThread
+public final class NodeHost {
+    let loop: Loop
+    let log: Logger
+    let sink: LogSink
+    let liveness: PairLiveness
+    var engine: Engine
+    // Set before the loop turns; they refer back to the host.
+    private(set) var clients: ClientListener!
+    private(set) var cluster: ClusterListener!
+    private(set) var links: PeerLinks!
+    private(set) var logLink: LogLink!
+    private(set) var livenessThread: LivenessThread!
+
+    let turn: TurnTimers
+    var spare = SpareLists()
+    private var signals: [SignalWatcher] = []
+    private var signalsReceived = 0
+    private var lines = LineBudget()
+    private var facts: ProcessFacts
+    private var exitReason: ExitReason?
+    private var shutdownTimer: Timer?
+
+    init(
+        _ configuration: Configuration, file: String, sink: LogSink, _ loop: Loop,
+        _ places: NodePlaces, _ liveness: PairLiveness, _ engine: consuming Engine
+    ) throws(UVError) {
+        self.loop = loop
+        self.sink = sink
+        log = Logger(sink)
+        self.liveness = liveness
+        self.engine = engine
+        facts = ProcessFacts(configurationFile: file)
+        turn = TurnTimers(loop)
+        clients = ClientListener(
+            self, places.clientListeners, isProtected: configuration.protectedMode,
+            keepAliveSeconds: configuration.tcpKeepaliveSeconds)
+        cluster = ClusterListener(self, places.clusterListeners)
+        links = PeerLinks(self, from: places.bind)
+        logLink = try LogLink(
+            self, places.directory, mode: LogThread.SyncMode(configuration.appendfsync), liveness)
+        livenessThread = try LivenessThread(
+            LivenessSettings(configuration, from: places.bind), liveness, log: log)
+        turn.onTurn = { [unowned self] in endTurn() }
+        turn.onSecond = { [unowned self] in secondPassed() }
+    }
+
+    /// Where clients are accepted; with the real port where 0 was asked for.
+    public var clientAddresses: [String] { clients.addresses.map(\.description) }
+
+    /// Serves until the node stops; the exit code for the process.
+    public func run() -> Int32 {
+        secondPassed()
+        loop.run()
+        closeAll()
+        switch exitReason {
+        case .fatal(let reason):
+            log.critical("stopped reason=\"\(reason)\"")
+            return 1
+        case .shutdown, nil:
+            log.notice("stopped reason=shutdown")
+            return 0
+        }
+    }
+
+    /// Turns SIGTERM and SIGINT into a clean shutdown (the second one ends the process at once), and
+    /// SIGHUP into a new log file.
+    public func watchSignals() throws(UVError) {
+        for number in [SIGTERM, SIGINT] {
+            let watcher = try SignalWatcher(loop, number) { [unowned self] in asked(by: number) }
+            signals.append(watcher)
+        }
+        signals.append(try SignalWatcher(loop, SIGHUP) { [unowned self] in sink.reopen() })
+    }
+
+    private func asked(by signal: Int32) {
+        signalsReceived += 1
+        // The log bears an end at any moment, as it bears a kill.
+        if signalsReceived > 1 { _exit(128 + signal) }
+        shutDown(reason: signal == SIGINT ? "SIGINT" : "SIGTERM")
+    }
+
+    /// Lets the engine hand over what it leads, then stops.
+    public func shutDown(reason: String) {
+        log.notice("shutdown reason=\(reason)")
+        engine.shutdown(now: SystemClock.reading())
+        shutdownTimer = Timer(loop) { [unowned self] in stop(.shutdown) }
+        shutdownTimer?.start(after: ServerLimits.shutdownTime)
+    }
+
+    /// Ends `run` after this turn. The first reason counts.
+    func stop(_ reason: ExitReason) {
+        if exitReason == nil { exitReason = reason }
+        loop.stop()
+    }
+
+    /// Writes a line to the diagnostic log, unless there were too many in this second.
+    func say(_ level: LogLine.Level, _ text: String) {
+        let isAdmitted = lines.admits(now: bootInstant()) { omitted in
+            log.warning("log-lines-omitted count=\(omitted)")
+        }
+        if isAdmitted { log.log(level: level.loggerLevel, "\(text)") }
+    }
+
+    private func secondPassed() {
+        engine.update(facts.reading(), now: SystemClock.reading())
+        let replicas = engine.replicas
+        let leads = replicas.contains { $0.role == .leader && $0.group != .system }
+        sink.role = leads ? "M" : replicas.isEmpty ? "X" : "S"
+    }
+
+    private func closeAll() {
+        for watcher in signals { watcher.close() }
+        shutdownTimer?.close()
+        turn.close()
+        clients.closeAll()
+        cluster.close()
+        links.closeAll()
+        livenessThread.stop()
+        logLink.stop()
+        loop.closeAllHandles()
+    }
+}
+
+extension LogLine.Level {
+    var loggerLevel: Logger.Level {
+        switch self {
+        case .debug: .debug
+        case .verbose: .info
+        case .notice: .notice
+        case .warning: .warning
+        }
+    }
+}

@@ -1,0 +1,150 @@
+internal import Bytes
+public import Configuration
+internal import Engine
+internal import Logging
+internal import Raft
+internal import UV
+internal import WAL
+
+/// Why a node could not be started; one line for the operator.
+public struct NodeStartError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ reason: some CustomStringConvertible) { description = reason.description }
+}
+
+/// What a node takes hold of before it reads its log: others can have it.
+struct NodePlaces {
+    let directory: DataDirectory
+    let bind: BindAddresses
+    let clientListeners: [TCPListener]
+    let clusterListeners: [TCPListener]
+
+    /// The directory is locked first: a second process on it must change nothing and learn that it
+    /// is one. Then the ports, before the log is read, which may take long.
+    init(_ configuration: Configuration, on loop: Loop) throws(NodeStartError) {
+        do throws(DataDirectoryError) {
+            directory = try DataDirectory(path: configuration.dir)
+        } catch { throw NodeStartError(error) }
+        do throws(UVError) {
+            bind = try BindAddresses(configuration.bind)
+            let backlog = configuration.tcpBacklog
+            clientListeners =
+                configuration.port == 0
+                ? []
+                : try bind.listen(port: UInt16(configuration.port), backlog: backlog, on: loop)
+            // Without peers there is nobody to listen to.
+            clusterListeners =
+                configuration.members.count == 1
+                ? []
+                : try bind.listen(port: UInt16(configuration.peerPort), backlog: backlog, on: loop)
+        } catch { throw NodeStartError(error) }
+    }
+}
+
+extension NodeHost {
+    /// Starts a node: after this, `run` serves.
+    ///
+    /// - Parameter file: the configuration file's path, for INFO.
+    public static func start(
+        _ configuration: Configuration, file: String, sink: LogSink
+    ) throws(NodeStartError) -> NodeHost {
+        let log = Logger(sink)
+        let configuration = fitToDescriptors(configuration, log)
+        let loop: Loop
+        do throws(UVError) { loop = try Loop() } catch { throw NodeStartError(error) }
+        do throws(NodeStartError) {
+            return try start(configuration, file: file, sink: sink, on: loop)
+        } catch {
+            loop.closeAllHandles()
+            throw error
+        }
+    }
+
+    private static func start(
+        _ configuration: Configuration, file: String, sink: LogSink, on loop: Loop
+    ) throws(NodeStartError) -> NodeHost {
+        let places = try NodePlaces(configuration, on: loop)
+        var random = SystemRandomNumberGenerator()
+        let recovered = try recover(places.directory, configuration, salt: random.next(), sink)
+        let now = SystemClock.reading()
+        let liveness: PairLiveness
+        let engine: Engine
+        do throws(StartError) {
+            liveness = PairLiveness(
+                configuration, boot: try Engine.nextBoot(after: recovered), now: now.boot)
+            engine = try Engine(
+                configuration: configuration, recovered: recovered, seed: random.next(), now: now,
+                liveness: liveness)
+        } catch { throw NodeStartError(error) }
+        do throws(UVError) {
+            return try NodeHost(
+                configuration, file: file, sink: sink, loop, places, liveness, engine)
+        } catch { throw NodeStartError(error) }
+    }
+
+    private static func recover(
+        _ directory: DataDirectory, _ configuration: Configuration, salt: UInt64, _ sink: LogSink
+    ) throws(NodeStartError) -> RecoveredLog {
+        var parameters = WALParameters(saltSeed: salt)
+        parameters.tailBytesMax = configuration.raftLogCache
+        do throws(LogStartError) {
+            let recovered = try directory.recoverLog(parameters)
+            if let torn = recovered.tornTail {
+                Logger(sink).notice(
+                    "log-tail-dropped bytes=\(torn.bytes) reason=\"not synced at the last stop\"")
+            }
+            return recovered
+        } catch { throw NodeStartError(error) }
+    }
+
+    /// Raises the limit of open files, or lowers `maxclients` to what it allows, as Redis does.
+    private static func fitToDescriptors(
+        _ configuration: Configuration, _ log: Logger
+    ) -> Configuration {
+        var configuration = configuration
+        switch DescriptorLimit.makeRoom(forClients: configuration.maxclients) {
+        case .sufficient: break
+        case .raised(let files): log.info("open-files-raised limit=\(files)")
+        case .insufficient(let files, let clients):
+            log.warning(
+                """
+                open-files-limited limit=\(files) maxclients=\(max(1, clients)) \
+                wanted=\(configuration.maxclients) advice="raise 'ulimit -n'"
+                """)
+            configuration.maxclients = max(1, clients)
+        }
+        return configuration
+    }
+}
+
+extension PairLiveness {
+    convenience init(_ configuration: Configuration, boot: UInt64, now: Instant) {
+        self.init(
+            node: NodeID(configuration.nodeID), boot: boot,
+            peers: configuration.members.indices.map { NodeID(UInt16($0 + 1)) },
+            promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
+            diskStallLimit: configuration.diskStallLimit, now: now)
+    }
+}
+
+extension LivenessSettings {
+    init(_ configuration: Configuration, from bind: BindAddresses) {
+        let members = configuration.members
+        node = NodeID(configuration.nodeID)
+        let own = node
+        peers = members.enumerated().compactMap { position, member in
+            let id = NodeID(UInt16(position + 1))
+            guard id != own, let port = UInt16(exactly: member.port) else { return nil }
+            return Peer(node: id, name: member.name, host: member.host, port: port)
+        }
+        self.bind = bind
+        heartbeat = configuration.heartbeatInterval
+        // Two promises without a word: whatever is at the other end, a new connection does better.
+        silence = max(
+            configuration.electionTimeout + configuration.electionTimeout, .milliseconds(500))
+        let names = members.map { "\($0.name)=\($0.host):\($0.port)" }.joined(separator: ",")
+        // A fixed key: all nodes must come to the same number, and nobody is kept out by it.
+        token = SipHash(key0: 0x736b_6569_6e00, key1: 1).hash(Array(names.utf8).span)
+    }
+}

@@ -1,0 +1,53 @@
+public import Bytes
+
+/// What a run found and how much really happened in it.
+public struct Report: Sendable {
+    public let seed: UInt64
+    public let options: String
+    public var violations: [Violation] = []
+    /// Calls that were answered, rejected as not executed, and of unknown outcome.
+    public var answered = 0
+    public var rejected = 0
+    public var unknown = 0
+    /// Objects whose history was too hard to decide.
+    public var undecided = 0
+    public var faults = FaultCounts()
+    public var events = 0
+    public var simulated = Interval(nanoseconds: 0)
+    /// Equal for two runs of one seed.
+    public var traceHash: UInt64 = 0
+    /// State hashes of two replicas compared at one index.
+    public var comparisons = 0
+    /// Elections won.
+    public var leaderships = 0
+    /// The last lines of the trace and of the nodes' diagnostic logs, when something was found.
+    public var lastTrace: [String] = []
+    public var nodeLines: [String] = []
+
+    public init(seed: UInt64, options: String) {
+        self.seed = seed
+        self.options = options
+    }
+
+    /// Simulated time in milliseconds.
+    public var simulatedMilliseconds: Int64 { simulated.milliseconds }
+
+    public var isClean: Bool { violations.isEmpty }
+
+    mutating func add(_ verdict: WorkloadVerdict) {
+        violations += verdict.violations
+        answered += verdict.answered
+        rejected += verdict.rejected
+        unknown += verdict.unknown
+        undecided += verdict.undecided
+    }
+
+    /// One line about the run.
+    public var summary: String {
+        "seed=\(seed) \(isClean ? "ok" : "FAILED") events=\(events) "
+            + "simulated=\(simulated.milliseconds / 1000)s answered=\(answered) "
+            + "rejected=\(rejected) unknown=\(unknown) undecided=\(undecided) "
+            + "leaders=\(leaderships) hashes=\(comparisons) "
+            + "trace=\(String(traceHash, radix: 16))"
+    }
+}

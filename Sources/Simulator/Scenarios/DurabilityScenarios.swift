@@ -1,0 +1,151 @@
+internal import Bytes
+
+/// What was acknowledged is there after any loss of power, and what was damaged is not believed.
+extension Scenario {
+    static let durabilityScenarios: [Scenario] = [
+        Scenario(
+            "power-cut-everywhere",
+            "all nodes lose power right after an acknowledgement, again and again", play: powerCuts),
+        Scenario(
+            "power-cut-single", "a group of one loses power right after an acknowledgement",
+            options: singleNode, play: powerCuts),
+        Scenario(
+            "damage-below-mark",
+            "a bit flips in what was durable: recovery refuses, and says where",
+            play: damage),
+        Scenario(
+            "old-entries",
+            "entries that left memory are read back from disk for a lagging follower",
+            options: tinyCache, play: oldEntries),
+        Scenario(
+            "large-values", "values of many fragments through followers, while others are answered",
+            options: largeValues, play: largeValuesPass),
+    ]
+
+    private static func singleNode() -> SwarmOptions {
+        var options = threeNodes()
+        options.nodes = 1
+        return options
+    }
+
+    private static func tinyCache() -> SwarmOptions {
+        var options = threeNodes()
+        options.logCacheBytes = 16 << 10
+        options.segmentBytes = 64 << 10
+        return options
+    }
+
+    private static func largeValues() -> SwarmOptions {
+        var options = threeNodes()
+        options.network.windowBytes = 64 << 10
+        return options
+    }
+
+    private static func powerCuts(_ stage: Stage) throws(ScenarioError) {
+        var torn = 0
+        for round in 1...15 {
+            _ = try stage.waitForLeader()
+            let node = round % stage.simulation.options.nodes + 1
+            let reply = try stage.call(1, to: node, ClientCommand("SET", "p", "\(round)"))
+            try stage.expect(reply == .simple("OK"), "SET: \(reply.summary)")
+            // More writes are under way when the power goes.
+            try stage.connect(2, to: node)
+            for number in 0..<5 {
+                stage.simulation.clients[2].state = .ready
+                stage.send(2, ClientCommand("SET", "q\(number)", "\(round)"))
+                if round % 3 == 0 { stage.pass(.microseconds(200)) }
+            }
+            for node in stage.nodes { stage.kill(node, powerCut: true) }
+            torn = stage.simulation.counts[.tornSectors]
+            stage.pass(.milliseconds(10))
+            for node in stage.nodes { stage.start(node) }
+            _ = try stage.waitForLeader()
+            let read = try stage.call(1, to: node, ClientCommand("GET", "p"))
+            try stage.expect(
+                read == .bulk(Array("\(round)".utf8)),
+                "round \(round): acknowledged \(round), after the restart \(read.summary)")
+        }
+        try stage.require(torn > 0, "no sector was ever lost")
+    }
+
+    private static func damage(_ stage: Stage) throws(ScenarioError) {
+        let leader = try stage.waitForLeader()
+        try stage.connect(1, to: leader)
+        for number in 0..<50 {
+            try stage.call(
+                1, ClientCommand("SET", "d\(number)", String(repeating: "v", count: 100)))
+        }
+        let victim = stage.others(than: leader)[0]
+        stage.kill(victim)
+        let simulation = stage.simulation
+        var disk = simulation.nodes[victim].disk
+        guard let segment = disk.segments.first else { throw .precondition("an empty disk") }
+        // Well inside of what was synced and superseded by later syncs.
+        disk.flipBit(segment, offset: 3000, bit: 4)
+        simulation.nodes[victim].disk = disk
+        simulation.expectsRefusal = victim
+        stage.start(victim)
+        guard let refusal = simulation.nodes[victim].refusal else {
+            throw .broken("a damaged log was accepted")
+        }
+        try stage.expect(refusal.contains("segment"), "the refusal does not say where: \(refusal)")
+        // The others go on. The disk is repaired by hand, as the operator would from a copy.
+        try stage.call(1, ClientCommand("SET", "after", "1"))
+        simulation.nodes[victim].disk.flipBit(segment, offset: 3000, bit: 4)
+        simulation.expectsRefusal = nil
+        stage.start(victim)
+        try stage.expect(simulation.nodes[victim].isUp, "the repaired disk was refused")
+    }
+
+    private static func oldEntries(_ stage: Stage) throws(ScenarioError) {
+        let leader = try stage.waitForLeader()
+        let victim = stage.others(than: leader)[0]
+        stage.kill(victim)
+        try stage.connect(1, to: leader)
+        for number in 0..<60 {
+            let value = String(repeating: "o", count: 4000)
+            try stage.call(1, ClientCommand("SET", "o\(number)", value))
+        }
+        guard let last = stage.reading(leader)?.applied else { throw .broken("no reading") }
+        stage.start(victim)
+        try stage.wait("the follower to catch up", within: .seconds(20)) {
+            stage.reading(victim)?.applied ?? 0 >= last
+        }
+        try stage.require(
+            stage.simulation.logReads > 0, "nothing had to be read from the disk")
+    }
+
+    private static func largeValuesPass(_ stage: Stage) throws(ScenarioError) {
+        let leader = try stage.waitForLeader()
+        let follower = stage.others(than: leader)[0]
+        let value = String(repeating: "L", count: 3_000_000)
+        try stage.connect(1, to: follower)
+        try stage.connect(2, to: follower)
+        try stage.connect(3, to: leader)
+        stage.send(1, ClientCommand("SET", "large", value))
+        var worst = Interval(nanoseconds: 0)
+        var pings = 0
+        while stage.simulation.clients[1].state == .waiting {
+            for client in 2...3 {
+                let sent = stage.simulation.now
+                try stage.call(client, ClientCommand("SET", "small", "\(pings)"))
+                worst = max(worst, stage.simulation.now - sent)
+                pings += 1
+            }
+            try stage.expect(pings < 20_000, "the large value never gets through")
+        }
+        try stage.expect(
+            stage.replies(1) == [.simple("OK")], "SET: \(stage.replies(1).map(\.summary))")
+        try stage.require(pings > 3, "the large value was through at once")
+        try stage.expect(worst < .milliseconds(50), "a small SET took \(worst.milliseconds) ms")
+        let length = try stage.call(3, ClientCommand("STRLEN", "large"))
+        try stage.expect(length == .integer(3_000_000), "STRLEN: \(length.summary)")
+        stage.send(2, ClientCommand("GET", "large"))
+        guard case .bulk(let bytes)? = try stage.awaitReplies(2).first else {
+            throw .broken("GET of the large value")
+        }
+        try stage.expect(
+            bytes.count == 3_000_000 && bytes.allSatisfy { $0 == UInt8(ascii: "L") },
+            "the large value came back changed")
+    }
+}

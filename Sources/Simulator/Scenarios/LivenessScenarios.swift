@@ -1,0 +1,141 @@
+internal import Bytes
+
+/// Progress: S12, S13 and S17 of the anchors.
+extension Scenario {
+    static let livenessScenarios: [Scenario] = [
+        Scenario(
+            "bridge", "two nodes that can not see each other, joined by a third: progress goes on",
+            play: bridge),
+        Scenario(
+            "one-way", "the leader hears nobody, or nobody hears it: another one takes over",
+            play: oneWay),
+        Scenario(
+            "stalled-disk", "the leader's disk hangs: another node leads, writes go on",
+            play: stalledDisk),
+        Scenario(
+            "busy-loop", "a loop that is busy for less than busy-limit costs no election",
+            play: busyLoop),
+        Scenario(
+            "clean-shutdown", "a leader that is asked to stop hands over: clients see no error",
+            play: cleanShutdown),
+        Scenario(
+            "failover-time", "a dead leader is replaced within twice the election timeout",
+            play: failoverTime),
+    ]
+
+    /// Writes through every node in turn until each has answered with OK.
+    private static func writesGoThrough(
+        _ stage: Stage, nodes: [Int], within bound: Interval
+    ) throws(ScenarioError) {
+        for node in nodes {
+            let reply = try stage.call(1, to: node, ClientCommand("SET", "s", "\(node)"))
+            try stage.expect(reply == .simple("OK"), "SET at node \(node): \(reply.summary)")
+        }
+    }
+
+    private static func bridge(_ stage: Stage) throws(ScenarioError) {
+        for round in 0..<6 {
+            let leader = try stage.waitForLeader()
+            let others = stage.others(than: leader)
+            // The leader loses one neighbour, or is the bridge, or the two others lose each other.
+            let (a, b) = [(leader, others[0]), (leader, others[1]), (others[0], others[1])][
+                round % 3]
+            stage.block(from: a, to: b)
+            stage.block(from: b, to: a)
+            stage.pass(.seconds(3))
+            let bridge = stage.nodes.first { $0 != a && $0 != b } ?? 1
+            try writesGoThrough(stage, nodes: [bridge], within: .seconds(5))
+            let term = stage.reading(bridge)?.term ?? 0
+            stage.pass(.seconds(3))
+            try stage.expect(
+                (stage.reading(bridge)?.term ?? 0) <= term + 1, "the terms run away over a bridge")
+            stage.unblock(from: a, to: b)
+            stage.unblock(from: b, to: a)
+            stage.pass(.seconds(2))
+        }
+    }
+
+    private static func oneWay(_ stage: Stage) throws(ScenarioError) {
+        for round in 0..<4 {
+            let old = try stage.waitForLeader()
+            let others = stage.others(than: old)
+            for other in others {
+                if round % 2 == 0 {
+                    stage.block(from: other, to: old)
+                } else {
+                    stage.block(from: old, to: other)
+                }
+            }
+            try stage.wait("another leader") { stage.leader(except: old) != nil }
+            try writesGoThrough(stage, nodes: others, within: .seconds(5))
+            stage.rejoin(old)
+            stage.pass(.seconds(2))
+            try writesGoThrough(stage, nodes: [old], within: .seconds(5))
+        }
+    }
+
+    private static func stalledDisk(_ stage: Stage) throws(ScenarioError) {
+        let old = try stage.waitForLeader()
+        stage.simulation.nodes[old].diskStalledUntil = stage.simulation.now + .seconds(60)
+        // Something to sync, so that the stall is met.
+        try stage.connect(1, to: stage.others(than: old)[0])
+        stage.send(1, ClientCommand("SET", "k", "1"))
+        try stage.wait("another leader", within: .seconds(15)) { stage.leader(except: old) != nil }
+        try writesGoThrough(stage, nodes: stage.others(than: old), within: .seconds(5))
+    }
+
+    private static func busyLoop(_ stage: Stage) throws(ScenarioError) {
+        let leader = try stage.waitForLeader()
+        let term = stage.reading(leader)?.term
+        stage.simulation.stallLoop(of: leader, for: .seconds(5))
+        stage.pass(.seconds(6))
+        try stage.expect(
+            stage.reading(leader)?.term == term && stage.reading(leader)?.isLeader == true,
+            "a busy loop cost an election")
+        try writesGoThrough(stage, nodes: Array(stage.nodes), within: .seconds(5))
+    }
+
+    private static func cleanShutdown(_ stage: Stage) throws(ScenarioError) {
+        for round in 1...6 {
+            let leader = try stage.waitForLeader()
+            let origin = stage.others(than: leader)[round % 2]
+            try stage.connect(1, to: origin)
+            var sent = 0
+            var slowest = Interval(nanoseconds: 0)
+            stage.simulation.shutDown(leader)
+            let started = stage.simulation.now
+            while stage.simulation.now - started < .seconds(1) {
+                let before = stage.simulation.now
+                let reply = try stage.call(1, ClientCommand("SET", "c", "\(sent)"))
+                try stage.expect(reply == .simple("OK"), "round \(round): \(reply.summary)")
+                slowest = max(slowest, stage.simulation.now - before)
+                sent += 1
+            }
+            try stage.expect(
+                slowest < .milliseconds(400), "a hand-over took \(slowest.milliseconds) ms")
+            try stage.require(
+                !stage.simulation.nodes[leader].isUp
+                    || stage.simulation.nodes[leader].life > 1, "the node did not stop")
+            if !stage.simulation.nodes[leader].isUp { stage.start(leader) }
+            stage.pass(.seconds(2))
+        }
+    }
+
+    private static func failoverTime(_ stage: Stage) throws(ScenarioError) {
+        for round in 1...10 {
+            let leader = try stage.waitForLeader()
+            let origin = stage.others(than: leader)[round % 2]
+            try stage.connect(1, to: origin)
+            try stage.call(1, ClientCommand("SET", "f", "0"))
+            stage.kill(leader)
+            let before = stage.simulation.now
+            let reply = try stage.call(1, ClientCommand("SET", "f", "1"))
+            let took = stage.simulation.now - before
+            try stage.expect(reply == .simple("OK"), "round \(round): \(reply.summary)")
+            try stage.expect(
+                took < .milliseconds(800), "round \(round): the write took \(took.milliseconds) ms")
+            stage.start(leader)
+            stage.pass(.seconds(2))
+        }
+    }
+}

@@ -1,0 +1,254 @@
+public import Bytes
+
+/// A cluster, its clients and its misfortunes in one thread, driven by one seed.
+///
+/// The world moves from event to event; everything that happens is drawn from the seed, so a run can
+/// be repeated exactly. `run()` plays a whole swarm run; scenarios drive the same world by hand with
+/// `advance`, `crash`, `block` and the like.
+///
+/// Phases: *safety* (faults strike, nothing wrong may ever be answered) -> *healing* (faults end, the
+/// cluster has to answer again within a bound) -> *settling* (everything is read once more and the
+/// replicas are compared).
+public final class Simulation {
+    public let seed: UInt64
+    public let options: SwarmOptions
+
+    enum Event {
+        case turnBegins(node: Int, life: Int)
+        case turnEnds(node: Int, life: Int)
+        case network(VirtualNetwork.Wish)
+        case syncEnds(node: Int, life: Int)
+        case logRead(node: Int, life: Int, LogReadWish)
+        case livenessTimer(node: Int, life: Int)
+        case client(Int, generation: Int)
+        case patienceEnds(Int, generation: Int)
+        case disaster
+        case relief(Relief)
+        case restart(node: Int)
+        case resume(node: Int)
+    }
+
+    enum Phase: Int { case safety, healing, draining, settling }
+
+    public internal(set) var now = Moment.zero
+    var queue = EventQueue<Event>()
+    var trace: Trace
+    var random: SeededGenerator
+    var faultRandom: SeededGenerator
+    var network: VirtualNetwork
+    var counts = FaultCounts()
+    /// Index 0 is not used: nodes count from 1.
+    var nodes: [SimulatedNode] = []
+    var clients: [SimulatedClient] = []
+    var workloads: [any Workload]
+    var checker = ReplicaChecker()
+    var phase = Phase.safety
+    var events = 0
+    /// Found by the simulation itself; others wait in the checker and the workloads.
+    var violations: [Violation] = []
+    /// Replies that clients have got.
+    var replies = 0
+    /// The client that makes the final reads, the workload that it is at, and whether it is through.
+    var finalReader = 0
+    var finalWorkload = 0
+    var finalReadsDone = false
+    /// Log reads that were asked for.
+    var logReads = 0
+    /// A node whose disk is damaged on purpose: that it does not start is right.
+    var expectsRefusal: Int?
+    /// Nodes that lost their directory, and belong to the cluster no more.
+    var absent: Set<Int> = []
+    /// A majority lost its directories: nothing may be answered, not even at the end.
+    var isBeyondRepair = false
+    /// State hashes are compared every so many turns of a node (each is a walk over its keys).
+    var hashEvery = 16
+
+    /// - Parameters:
+    ///   - options: drawn from the seed unless given.
+    ///   - trace: receives a line per event; the run does not depend on it.
+    public init(
+        seed: UInt64, options given: SwarmOptions? = nil, trace sink: ((String) -> Void)? = nil
+    ) {
+        self.seed = seed
+        let options = given ?? SwarmOptions(seed: seed)
+        self.options = options
+        trace = Trace(recentMax: 60)
+        trace.sink = sink
+        var random = SeededGenerator(seed: seed)
+        network = VirtualNetwork(
+            nodes: options.nodes, options: options.network, interposes: options.interposes,
+            random: random.split())
+        faultRandom = random.split()
+        workloads = options.workloads.map { $0.make(options) }
+        for number in 0...options.nodes {
+            let rate = Int64(random.integer(-options.clockRatePPM...options.clockRatePPM))
+            let clock = NodeClock(
+                ratePPM: rate, bootOffset: .seconds(Int64(random.integer(1...100_000))),
+                wallOffset: Int64(random.integer(-options.wallOffset...options.wallOffset)))
+            nodes.append(SimulatedNode(number: number, clock: clock, random: random.split()))
+        }
+        for number in 0..<options.clients {
+            clients.append(SimulatedClient(number: number, random: random.split()))
+        }
+        self.random = random
+    }
+
+    /// The nodes that must agree in the end.
+    var presentNodes: [Int] { nodeNumbers.filter { !absent.contains($0) } }
+
+    /// The numbers of all nodes.
+    public var nodeNumbers: ClosedRange<Int> { 1...options.nodes }
+
+    func schedule(_ event: Event, after delay: Interval) { queue.schedule(event, at: now + delay) }
+
+    /// Everything found so far, in the order of the finders.
+    var foundSoFar: [Violation] { violations + checker.violations }
+
+    // Moving on
+
+    /// Takes the next event. False when nothing is left or something was found.
+    func step() -> Bool {
+        takeNetworkWishes()
+        guard violations.isEmpty, checker.violations.isEmpty, let next = queue.next() else {
+            return false
+        }
+        invariant(next.time >= now, "time went back")
+        now = next.time
+        events += 1
+        handle(next.event)
+        return true
+    }
+
+    func takeNetworkWishes() {
+        for (wish, time) in network.takeWishes() { queue.schedule(.network(wish), at: time) }
+    }
+
+    private func handle(_ event: Event) {
+        switch event {
+        case .turnBegins(let node, let life): beginTurn(of: node, life: life)
+        case .turnEnds(let node, let life): endTurn(of: node, life: life)
+        case .network(let wish): fulfil(wish)
+        case .syncEnds(let node, let life): syncEnded(on: node, life: life)
+        case .logRead(let node, let life, let wish): answer(wish, on: node, life: life)
+        case .livenessTimer(let node, let life): sendPings(from: node, life: life)
+        case .client(let number, let generation): act(client: number, generation: generation)
+        case .patienceEnds(let number, let generation):
+            losePatience(client: number, generation: generation)
+        case .disaster: strike()
+        case .relief(let relief): relieve(relief)
+        case .restart(let node): restart(node)
+        case .resume(let node): resume(node)
+        }
+    }
+
+    /// Lets `interval` pass.
+    @discardableResult
+    public func advance(by interval: Interval) -> Bool {
+        let end = now + interval
+        while true {
+            takeNetworkWishes()
+            guard let time = queue.nextTime, time <= end else { break }
+            guard step() else { return false }
+        }
+        now = end
+        return violations.isEmpty
+    }
+
+    /// Lets time pass until `condition` holds.
+    /// - Returns: whether it did within `bound`.
+    public func advance(within bound: Interval, until condition: () -> Bool) -> Bool {
+        let end = now + bound
+        while !condition() {
+            takeNetworkWishes()
+            guard let time = queue.nextTime, time <= end else {
+                now = end
+                return condition()
+            }
+            guard step() else { return condition() }
+        }
+        return true
+    }
+
+    func fail(_ checker: String, _ text: String) {
+        violations.append(Violation(checker, text))
+    }
+
+    // A whole run
+
+    /// Plays the run that the seed describes.
+    public func run() -> Report {
+        for number in nodeNumbers {
+            let delay = random.interval(.milliseconds(0) ... .milliseconds(200))
+            schedule(.restart(node: number), after: delay)
+        }
+        for number in clients.indices {
+            schedule(
+                .client(number, generation: 0),
+                after: random.interval(.milliseconds(0) ... .milliseconds(800)))
+        }
+        if !options.faults.disasters.isEmpty {
+            let start = faultRandom.pick([Interval.milliseconds(1), .seconds(1), .seconds(2)])
+            schedule(.disaster, after: start)
+        }
+        if advance(by: options.safety) { healAndSettle() }
+        return finish()
+    }
+
+    /// Ends all faults and demands that the cluster becomes whole again.
+    public func healAndSettle() {
+        if isBeyondRepair { return }
+        enter(.healing)
+        heal()
+        guard advance(by: .seconds(3)) else { return }
+        enter(.draining)
+        guard
+            advance(within: options.healing, until: { clients.allSatisfy { $0.state == .retired } })
+        else {
+            complainAboutLiveness(
+                "calls are still unanswered \(options.healing.milliseconds) ms after the healing")
+            return
+        }
+        enter(.settling)
+        startFinalReads()
+        guard advance(within: options.healing, until: { finalReadsDone }) else {
+            complainAboutLiveness("the last reads were not answered")
+            return
+        }
+        _ = advance(within: options.healing, until: { replicasAgree })
+        compareReplicas()
+    }
+
+    func enter(_ next: Phase) {
+        phase = next
+        trace.record(.phase, at: now, who: 0, UInt64(next.rawValue), text: "\(next)")
+    }
+
+    /// Judges what happened, at whatever point the run stopped.
+    public func finish() -> Report {
+        var report = Report(seed: seed, options: options.summary)
+        report.violations = foundSoFar
+        for workload in workloads {
+            let verdict = workload.check()
+            report.add(verdict)
+        }
+        for number in nodeNumbers {
+            trace.record(
+                .phase, at: now, who: number, UInt64(nodes[number].disk.checksum),
+                text: "disk at the end")
+        }
+        counts.add(network.counts)
+        report.faults = counts
+        report.events = events
+        report.simulated = now - .zero
+        report.traceHash = trace.hash
+        report.comparisons = checker.comparisons
+        report.leaderships = checker.leaderships
+        if !report.violations.isEmpty {
+            report.lastTrace = trace.recent
+            report.nodeLines = nodeNumbers.flatMap { number in
+                nodes[number].lines.suffix(12).map { "n\(number) \($0)" }
+            }
+        }
+        return report
+    }
+}

@@ -1,0 +1,81 @@
+import Bytes
+
+@testable import Raft
+
+/// What must hold in the whole cluster, whatever happens to it.
+struct Oracle {
+    /// Who led in which term.
+    private var leaders: [Term: NodeID] = [:]
+    /// Records of all entries that any node ever knew as committed; index 1 first.
+    private(set) var committed: [[UInt8]] = []
+    /// How far each node's committed prefix was compared, per boot.
+    private var checked: [NodeID: (boot: UInt64, index: LogIndex)] = [:]
+
+    /// The newest index that any node knows as committed.
+    var commit: LogIndex { LogIndex(committed.count) }
+
+    mutating func check(_ node: Node, in cluster: Cluster) {
+        guard let replica = node.replica else { return }
+        checkCommitted(node, replica)
+        if replica.core.role == .leader {
+            let term = replica.core.term
+            let known = leaders[term]
+            precondition(known == nil || known == node.id, "two leaders in term \(term)")
+            if known == nil {
+                leaders[term] = node.id
+                checkHoldsCommitted(replica)
+            }
+        }
+        checkLease(node, replica, in: cluster)
+    }
+
+    /// A node's committed prefix never contradicts another's, also across restarts.
+    private mutating func checkCommitted(_ node: Node, _ replica: Replica) {
+        var from = checked[node.id] ?? (node.boot, 0)
+        if from.boot != node.boot { from = (node.boot, 0) }
+        guard replica.core.commit > from.index else { return }
+        for index in (from.index + 1)...replica.core.commit {
+            let record = Self.record(at: index, of: node, replica)
+            if index <= commit {
+                precondition(
+                    record == committed[Int(index) - 1], "committed entry \(index) differs")
+            } else {
+                precondition(index == commit + 1)
+                committed.append(record)
+            }
+        }
+        checked[node.id] = (node.boot, replica.core.commit)
+    }
+
+    private static func record(at index: LogIndex, of node: Node, _ replica: Replica) -> [UInt8] {
+        recordInMemory(replica.core, at: index) ?? node.disk.entries[Int(index) - 1].record
+    }
+
+    /// Leader completeness (paper, 5.4.3).
+    private func checkHoldsCommitted(_ replica: Replica) {
+        precondition(replica.core.lastIndex >= commit, "a leader without committed entries")
+        for index in 1..<(commit + 1) {
+            precondition(
+                replica.core.log.term(at: index) == Self.term(of: committed[Int(index) - 1]),
+                "a leader with another entry than the committed one at \(index)")
+        }
+    }
+
+    private static func term(of record: [UInt8]) -> Term {
+        record.span.littleEndian(at: 16)
+    }
+
+    /// Whoever holds a lease knows all that is committed anywhere.
+    private func checkLease(_ node: Node, _ replica: Replica, in cluster: Cluster) {
+        let now = node.clock(cluster.time)
+        guard replica.core.holdsLease(now: now, liveness: node.liveness) else { return }
+        precondition(replica.core.commit >= commit, "a stale read by lease at \(node.id)")
+    }
+
+    /// All leases at this moment, for the randomized test: time alone makes a lease end or not.
+    func checkLeases(in cluster: Cluster) {
+        for node in cluster.nodes {
+            if let replica = node.replica { checkLease(node, replica, in: cluster) }
+        }
+    }
+}
