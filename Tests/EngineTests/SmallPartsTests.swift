@@ -132,8 +132,13 @@ import Testing
     private func merged(
         _ merge: Gather.Merge, _ parts: [String]
     ) -> String {
-        let gather = Gather(merge: merge, remaining: 0, parts: parts.map { Array($0.utf8) })
-        return String(decoding: gather.merged(), as: UTF8.self)
+        String(decoding: Self.gather(merge, parts).merged(), as: UTF8.self)
+    }
+
+    private static func gather(_ merge: Gather.Merge, _ parts: [String]) -> Gather {
+        var gather = Gather(merge: merge, groups: parts.count)
+        for (group, part) in parts.enumerated() { gather.add(Array(part.utf8), of: group) }
+        return gather
     }
 
     @Test func `counts add up and arrays follow each other`() {
@@ -146,13 +151,20 @@ import Testing
 
     @Test func `an error of any part is the answer`() {
         #expect(merged(.sum, [":3\r\n", "-CLUSTERDOWN x\r\n"]) == "-CLUSTERDOWN x\r\n")
-        #expect(merged(.first, ["-UNCERTAIN x\r\n", "+OK\r\n"]) == "-UNCERTAIN x\r\n")
+    }
+
+    @Test func `a write that some group executed is never called not executed`() {
+        let uncertain = "-\(Gather.partialError)\r\n"
+        #expect(merged(.first, ["-CLUSTERDOWN x\r\n", "+OK\r\n"]) == uncertain)
+        #expect(merged(.first, ["+OK\r\n", "-UNCERTAIN x\r\n"]) == uncertain)
+        #expect(merged(.first, ["-CLUSTERDOWN x\r\n", "-UNCERTAIN x\r\n"]) == uncertain)
+        #expect(
+            merged(.first, ["-CLUSTERDOWN x\r\n", "-CLUSTERDOWN x\r\n"]) == "-CLUSTERDOWN x\r\n")
     }
 
     @Test func `a rank finds its group`() {
-        let gather = Gather(
-            merge: .pick, remaining: 0,
-            parts: [":0\r\n", ":2\r\n", ":1\r\n"].map { Array($0.utf8) })
+        let gather = Self.gather(.pick, [":0\r\n", ":2\r\n", ":1\r\n"])
+        #expect(gather.remaining == 0)
         #expect(gather.total == 3)
         #expect(gather.group(holding: 0) == 1)
         #expect(gather.group(holding: 1) == 1)
