@@ -90,7 +90,7 @@ public struct RaftCore: ~Copyable {
     /// What the next campaign is for.
     var pendingReason = ElectionReason.start
     /// Links that are down, by position in `peers`.
-    var linkDown: [Bool]
+    var isLinkDown: [Bool]
 
     // Leader.
     var progress: [Progress] = []
@@ -159,10 +159,12 @@ public struct RaftCore: ~Copyable {
         invariant(term >= log.lastTerm, "an entry of a term that never came")
         durability = Durability(term: term, vote: vote, lastIndex: log.lastIndex)
         granted = Array(repeating: false, count: peers.count)
-        linkDown = Array(repeating: false, count: peers.count)
+        isLinkDown = Array(repeating: false, count: peers.count)
         let mayHavePromised = !restored.directoryWasEmpty && !peers.isEmpty
         silentUntil =
-            mayHavePromised ? now + configuration.electionTimeout : Instant(nanoseconds: .min)
+            mayHavePromised
+            ? now + (configuration.restartSilence ?? configuration.electionTimeout)
+            : Instant(nanoseconds: .min)
         electionDeadline = now
         if !peers.isEmpty {
             electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
