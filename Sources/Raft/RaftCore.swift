@@ -90,7 +90,7 @@ public struct RaftCore: ~Copyable {
     /// What the next campaign is for.
     var pendingReason = ElectionReason.start
     /// Links that are down, by position in `peers`.
-    var linkDown: [Bool]
+    var isLinkDown: [Bool]
 
     // Leader.
     var progress: [Progress] = []
@@ -175,9 +175,11 @@ public struct RaftCore: ~Copyable {
             term: restored.term, vote: restored.vote, lastIndex: log.lastIndex)
         self.log = log
         granted = Array(repeating: false, count: peers.count)
-        linkDown = Array(repeating: false, count: peers.count)
+        isLinkDown = Array(repeating: false, count: peers.count)
         silentUntil =
-            mayHavePromised ? now + configuration.electionTimeout : Instant(nanoseconds: .min)
+            mayHavePromised
+            ? now + (configuration.restartSilence ?? configuration.electionTimeout)
+            : Instant(nanoseconds: .min)
     }
 
     // MARK: What a host asks
