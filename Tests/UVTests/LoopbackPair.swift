@@ -88,9 +88,16 @@ extension Address {
     }
 }
 
-/// Bytes that show any loss, doubling or reordering: the position, hashed down to a byte.
+/// Bytes that show any loss, doubling or reordering of up to a block: a block of a prime number of
+/// random bytes, over and over. (Computing each byte takes a debug build a second per megabyte.)
 func pattern(from start: Int, count: Int) -> [UInt8] {
-    (start..<start + count).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 11) }
+    var generator = SeededGenerator(seed: UInt64(start))
+    let block = (0..<8191).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + block.count)
+    while bytes.count < count { bytes += block }
+    bytes.removeLast(bytes.count - count)
+    return bytes
 }
 
 extension TCPStream {
