@@ -155,9 +155,14 @@ public struct RaftCore: ~Copyable {
         generator = SeededGenerator(seed: seed)
         term = restored.term
         vote = restored.vote
-        log = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
-        invariant(term >= log.lastTerm, "an entry of a term that never came")
-        durability = Durability(term: term, vote: vote, lastIndex: log.lastIndex)
+        // Judged before it is stored: 6.3's optimizer releases what is not there yet when a closure
+        // (invariant's) looks into a partly initialized noncopyable self.
+        let restoredLog = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
+        let isPossible = restored.term >= restoredLog.lastTerm
+        invariant(isPossible, "an entry of a term that never came")
+        durability = Durability(
+            term: restored.term, vote: restored.vote, lastIndex: restoredLog.lastIndex)
+        log = restoredLog
         granted = Array(repeating: false, count: peers.count)
         linkDown = Array(repeating: false, count: peers.count)
         let mayHavePromised = !restored.directoryWasEmpty && !peers.isEmpty
