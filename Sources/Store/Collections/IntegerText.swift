@@ -27,18 +27,6 @@ enum IntegerText {
 
     /// Lends the decimal text of `number` to `body`.
     static func withDecimal<R>(_ number: Int64, _ body: (Span<UInt8>) -> R) -> R {
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var position = 20
-        var rest = number.magnitude
-        repeat {
-            position -= 1
-            digits[position] = UInt8(ascii: "0") + UInt8(rest % 10)
-            rest /= 10
-        } while rest > 0
-        if number < 0 {
-            position -= 1
-            digits[position] = UInt8(ascii: "-")
-        }
-        return body(digits.span.extracting(position..<20))
+        body(DecimalText(number).span)
     }
 }

@@ -11,7 +11,8 @@ public final class SortedSetValue {
     private var byScore = RankedTree()
     /// Value: the score's bits, little-endian.
     private var byMember = RankedTree()
-    private var isPacked = true
+    /// Whether it still is one listpack.
+    public private(set) var isPacked = true
     private let order: SipHash
 
     /// An empty sorted set; `order` is the cluster's hash, which orders ZSCAN.
@@ -134,6 +135,16 @@ public final class SortedSetValue {
         if isPacked { return pack.forEachScored(in: ranks, descending: descending, body) }
         byScore.forEach(in: ranks, descending: descending) { key, member, mark in
             body(member, Score.fromSortKey(key, isNegativeZero: mark.count > 0))
+        }
+    }
+
+    /// Lends the member of rank `rank`.
+    public func withMember(
+        at rank: Int, _ body: (_ member: Span<UInt8>, _ score: Double) -> Void
+    ) {
+        forEach(in: rank..<rank + 1) {
+            body($0, $1)
+            return false
         }
     }
 
