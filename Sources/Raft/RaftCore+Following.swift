@@ -34,9 +34,10 @@ extension RaftCore {
         let before = log.lastIndex
         let last = store(entries, behind: append.previousIndex)
         verified = max(verified, last)
-        if append.wantsReply, log.lastIndex == before || durability.index >= last {
-            replyOwed = true
-        }
+        // New entries are answered when they are durable; the first append of a term at once, so that
+        // the leader learns the follow epoch.
+        let isFirst = followed?.gone == false && followed?.quoted == nil
+        if isFirst || append.wantsReply && log.lastIndex == before { replyOwed = true }
         // Never beyond what this leader's own check covered (S6 g, h).
         let known = min(append.commit, last)
         if known > commit {
@@ -85,7 +86,6 @@ extension RaftCore {
                 leader: sender, boot: liveness.boot(of: sender), quoted: nil, since: now)
             jitter = randomUpTo(2)
             electionDeadline = now + configuration.electionTimeout + jitter
-            replyOwed = true
         } else if followed?.gone == false {
             followed?.boot = liveness.boot(of: sender)
         }

@@ -86,6 +86,7 @@ extension RaftCore {
         }
         guard role == .leader, senderTerm == term else { return }
         progress[position].repliedAt = now
+        let searchedSince = progress[position].probeSent ? progress[position].waitingSince : nil
         progress[position].waitingSince = nil
         progress[position].commitKnown = max(progress[position].commitKnown, reply.commit)
         if reply.rejected {
@@ -95,7 +96,13 @@ extension RaftCore {
             handleAccepted(reply, at: position, effects: &effects)
             confirmRound(reply.readRound, at: position, effects: &effects)
         }
-        if progress[position].isWaiting(commit: commit) { progress[position].waitingSince = now }
+        // A probe's answer is still due when this was the answer to something else, such as a read
+        // round: many of those must not put its repetition off for ever.
+        if progress[position].probeSent {
+            progress[position].waitingSince = searchedSince
+        } else if progress[position].isWaiting(commit: commit) {
+            progress[position].waitingSince = now
+        }
     }
 
     private mutating func handleAccepted(
@@ -104,9 +111,13 @@ extension RaftCore {
         invariant(
             reply.index <= log.lastIndex && reply.hintIndex <= log.lastIndex,
             "\(peers[position]) acknowledged entries that this leader does not have")
-        let advanced = reply.index > progress[position].match
-        progress[position].acknowledge(reply.index)
+        if reply.index > progress[position].match {
+            progress[position].acknowledge(reply.index)
+            advanceCommit(effects: &effects)
+        }
         if progress[position].state == .probe {
+            // An answer to something else than the probe does not end the search.
+            guard reply.hintIndex + 1 >= progress[position].next else { return }
             progress[position].state = .replicate
             progress[position].probeSent = false
             progress[position].clearWindow()
@@ -116,7 +127,6 @@ extension RaftCore {
             progress[position].next = max(
                 progress[position].next, max(reply.hintIndex, reply.index) + 1)
         }
-        if advanced { advanceCommit(effects: &effects) }
     }
 
     private mutating func handleRejected(_ reply: RaftMessage.AppendReply, at position: Int) {

@@ -79,10 +79,20 @@ struct SegmentHeader: Equatable {
 }
 
 /// Whether every byte is zero.
+///
+/// Every start looks at a whole preallocated segment with this, so it goes by words; `unsafe` for
+/// the loads, which stay inside the span.
 func isZero(_ bytes: Span<UInt8>) -> Bool {
-    var all: UInt8 = 0
-    for i in bytes.indices { all |= bytes[i] }
-    return all == 0
+    unsafe bytes.withUnsafeBufferPointer { bytes in
+        let raw = UnsafeRawBufferPointer(bytes)
+        let words = raw.count / 8
+        var all: UInt64 = 0
+        for i in 0..<words {
+            all |= unsafe raw.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self)
+        }
+        for i in words * 8..<raw.count { all |= unsafe UInt64(raw[i]) }
+        return all == 0
+    }
 }
 
 /// The next multiple of a sector at or above `offset`.

@@ -109,8 +109,12 @@ REQUIRED = {
         4 ZSCORE <z> <member>
         4 ZRANGE <z> <idx> <idx> (WITHSCORES|REV|withscores)*
         4 ZRANGE <z> <bound> <bound> BYSCORE (REV|WITHSCORES|LIMIT <idx> <idx>)*
-        4 ZRANGE <z> <lex> <lex> BYLEX (REV|LIMIT <idx> <idx>|WITHSCORES)*
-        ZRANGE <z> <bound> <bound> (BYSCORE|BYLEX|REV|WITHSCORES|LIMIT <idx> <idx>|<option>)*
+        3 ZADD <lexkey> (0 <member>){1,6}
+        1 ZADD <lexkey> <many_ties>
+        2 ZREM <lexkey> <member>{1,3}
+        1 DEL <lexkey>
+        4 ZRANGE <lexkey> <lex> <lex> BYLEX (REV|LIMIT <idx> <idx>|WITHSCORES)*
+        ZRANGE <lexkey> <bound> <bound> (BYSCORE|BYLEX|REV|WITHSCORES|LIMIT <idx> <idx>|<option>)*
         4 ZRANGEBYSCORE <z> <bound> <bound> (WITHSCORES|LIMIT <idx> <idx>|<option>)*
         3 ZREM <z> <member>{1,4}
         1 ZREM <z> <many_members>
@@ -211,15 +215,15 @@ EXTRA = {
         ZMSCORE <z> <member>{1,4}
         ZREVRANK <z> <member>
         ZCOUNT <z> <bound> <bound>
-        ZLEXCOUNT <z> <lex> <lex>
+        ZLEXCOUNT <lexkey> <lex> <lex>
         ZREVRANGE <z> <idx> <idx> (WITHSCORES){0,1}
         ZREVRANGEBYSCORE <z> <bound> <bound> (WITHSCORES|LIMIT <idx> <idx>)*
-        ZRANGEBYLEX <z> <lex> <lex> (LIMIT <idx> <idx>){0,1}
-        ZREVRANGEBYLEX <z> <lex> <lex> (LIMIT <idx> <idx>){0,1}
+        ZRANGEBYLEX <lexkey> <lex> <lex> (LIMIT <idx> <idx>){0,1}
+        ZREVRANGEBYLEX <lexkey> <lex> <lex> (LIMIT <idx> <idx>){0,1}
         ZREMRANGEBYRANK <z> <idx> <idx>
         ZREMRANGEBYSCORE <z> <bound> <bound>
-        ZREMRANGEBYLEX <z> <lex> <lex>
-        ZRANGESTORE <z> <z> <bound> <bound> (BYSCORE|BYLEX|REV|LIMIT <idx> <idx>)*
+        ZREMRANGEBYLEX <lexkey> <lex> <lex>
+        ZRANGESTORE <z> <lexkey> <bound> <bound> (BYSCORE|BYLEX|REV|LIMIT <idx> <idx>)*
         ZUNIONSTORE <z> <count> <z>{1,3} (WEIGHTS <score>{1,3}|AGGREGATE SUM|AGGREGATE MIN|AGGREGATE MAX)*
         ZINTERSTORE <z> <count> <z>{1,3} (WEIGHTS <score>{1,3}|AGGREGATE MIN)*
         ZDIFFSTORE <z> <count> <z>{1,3}

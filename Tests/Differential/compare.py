@@ -27,7 +27,7 @@ def kind(reply):
     if isinstance(reply, tuple):
         return reply[0]
     if reply[:1] == b"-":
-        return b" ".join(reply.split(b" ")[:4])[:30].decode("latin-1")
+        return b" ".join(reply.split(b" ")[:3])[:30].decode("latin-1")
     return reply[:1].decode("latin-1")
 
 

@@ -10,7 +10,7 @@ import servers
 import values
 from generator import Generator
 from report import render
-from resp import Connection, NULL, NULL_ARRAY, NULL_BULK
+from resp import Connection, ConnectionLost, NULL, NULL_ARRAY, NULL_BULK
 from runner import Runner
 from shrink import shrink
 
@@ -50,7 +50,11 @@ def known_commands(address):
 def run_mode(title, reference, nodes, resp, options, revive):
     """Plays options.commands commands; the failures, at most one per signature. `revive`: see Runner."""
     started, played, failures = time.monotonic(), 0, {}
-    known = known_commands(nodes[0])
+    try:
+        known = known_commands(nodes[0])
+    except (OSError, ConnectionLost):  # it died in the run before
+        revive()
+        known = known_commands(nodes[0])
     missing = [name for name in commands.names(commands.REQUIRED_FORMS) + commands.SPECIAL if name not in known]
     if missing:
         print("%s: the server does not know: %s" % (title, " ".join(missing)))

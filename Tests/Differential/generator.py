@@ -35,9 +35,12 @@ class Generator:
         rng = self.rng
         family = family or pick(rng, self.family_totals)
         argv = pick(rng, self.families[family]).build(rng)
-        if family != "connection" and not values.tag and rng.random() < 0.06:
+        if rng.random() < 0.06 and family != "connection" and self.may_mutate(argv):
             argv = self.mutate(argv)
         return tame(argv)
+
+    def may_mutate(self, argv):
+        return not values.tag and (len(argv) < 2 or argv[1] not in values.LEX_KEYS)
 
     def mutate(self, argv):
         """Wrong arity, wrong types of arguments, options in the wrong place, other spelling."""

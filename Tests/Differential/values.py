@@ -44,6 +44,14 @@ def any_key(rng):
     return tag + pick(rng, ODD_KEYS)
 
 
+def lexkey(rng):
+    """A sorted set whose scores are all 0: ranges by name are unspecified in others. Only the forms that
+    name it draw it, and nothing mutates them."""
+    return tag + pick(rng, LEX_KEYS)
+
+
+LEX_KEYS = (b"lex0", b"lex1", b"lex2")
+
 s, l, h, t, z = (key_of(kind) for kind in TYPES)
 k = any_key
 
@@ -115,6 +123,10 @@ def many_fields(rng):
 def many_scored(rng):
     tie = rng.random() < 0.3
     return [x for i in range(around(rng, 128)) for x in (b"0" if tie else b"%d" % (i % 50), b"m%d" % i)]
+
+
+def many_ties(rng):
+    return [x for i in range(around(rng, 128)) for x in (b"0", b"m%d" % i)]
 
 
 def many_elements(rng):

@@ -13,6 +13,21 @@ final class Cluster {
     /// What happened, for scripts.
     var trace: [String] = []
     var isTracing = true
+    var statistics = Statistics()
+    /// How many turns lie between two walks over a whole log.
+    var walkEvery = 1
+    private var turns = 0
+
+    /// What a run came by; a run that met nothing proves nothing.
+    struct Statistics {
+        var elections = 0
+        var leaseReads = 0
+        var roundReads = 0
+        var transfers = 0
+        var truncations = 0
+        var fetches = 0
+        var crashes = 0
+    }
     let configure: (inout RaftConfiguration) -> Void
 
     struct Envelope {
@@ -61,9 +76,12 @@ final class Cluster {
     /// The process dies; of what was handed to the disk and not synced, `keeping` operations survive.
     func crash(_ node: Node, keeping: Int = 0) {
         node.disk.crash(keeping: keeping)
+        statistics.crashes += 1
         node.replica = nil
         node.reads = []
         network.removeAll { $0.from == node.id && $0.deliverAt == 0 }
+        node.pausedUntil = 0
+        node.loopPausedUntil = 0
     }
 
     // MARK: Events
@@ -77,7 +95,8 @@ final class Cluster {
         node.liveness.stampLoop(now: now)
         body(replica, now, node.liveness, &node.effects)
         replica.core.endTurn(now: now, liveness: node.liveness, effects: &node.effects)
-        replica.core.checkInvariants()
+        turns += 1
+        if turns % walkEvery == 0 { replica.core.checkInvariants() }
         carryOut(node, replica)
     }
 
@@ -86,8 +105,10 @@ final class Cluster {
         for ticketed in node.effects.io {
             note("  \(node.id) io \(ticketed.ticket) \(describe(ticketed.io))")
             node.disk.submit(ticketed, log: replica)
+            if case .truncate = ticketed.io { statistics.truncations += 1 }
         }
         for outbound in node.effects.messages {
+            if case .timeoutNow = outbound.message.body { statistics.transfers += 1 }
             var records = ByteBuffer()
             replica.core.copyRecords(of: outbound, into: &records)
             network.append(
@@ -109,6 +130,7 @@ final class Cluster {
     private func noteRole(_ node: Node) {
         let core = node.core
         guard core.role != node.lastRole || core.term != node.lastTerm else { return }
+        if core.role == .leader { statistics.elections += 1 }
         var line = "  \(node.id) \(core.role) of term \(core.term)"
         if core.role == .candidate || core.role == .preCandidate {
             line += " (\(core.role == .candidate ? core.electionReason : core.pendingReason))"
@@ -161,6 +183,7 @@ final class Cluster {
         let fetches = node.fetches
         node.fetches = []
         for fetch in fetches {
+            statistics.fetches += 1
             let records = node.disk.read(fetch)
             turn(node) { replica, now, _, _ in
                 if failing || records.isEmpty {
@@ -222,6 +245,7 @@ final class Cluster {
         while let read = node.reads.first, replica.core.confirmedReadRound >= read.round {
             precondition(read.term == replica.core.term, "a read outlived its term")
             precondition(read.index >= read.mustSee, "a stale read by ReadIndex")
+            statistics.roundReads += 1
             note("  \(node.id) read of round \(read.round) confirmed")
             node.reads.removeFirst()
         }
@@ -257,6 +281,9 @@ final class Node {
     var fetches: [LogFetch] = []
     var reads: [Read] = []
     var nextPing: Int64 = 0
+    /// The process, or only its loop, does nothing until then.
+    var pausedUntil: Int64 = 0
+    var loopPausedUntil: Int64 = 0
     /// The node's clock: offset and rate in parts per million.
     var clockOffset: Int64 = 0
     var clockRate: Int64 = 0

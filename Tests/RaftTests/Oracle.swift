@@ -69,6 +69,7 @@ struct Oracle {
     private func checkLease(_ node: Node, _ replica: Replica, in cluster: Cluster) {
         let now = node.clock(cluster.time)
         guard replica.core.holdsLease(now: now, liveness: node.liveness) else { return }
+        cluster.statistics.leaseReads += 1
         precondition(replica.core.commit >= commit, "a stale read by lease at \(node.id)")
     }
 

@@ -142,15 +142,17 @@ private final class History {
                 box.writer.entries(
                     group: GroupID(id), records: records.readable, first: first,
                     last: first + LogIndex(payloads.count) - 1)
-                group.entries += payloads.map { .init(term: term, payload: $0) }
+                group.entries += payloads.map { .init(term: term, payload: $0.span) }
             }
             model.groups[id] = group
         }
     }
 
     func payload() -> [UInt8] {
-        (0..<Int(random.below(largestPayload))).map { _ in UInt8(truncatingIfNeeded: random.next())
-        }
+        let fill = UInt8(truncatingIfNeeded: random.next())
+        var bytes = [UInt8](repeating: fill, count: Int(random.below(largestPayload)))
+        for i in bytes.indices.prefix(8) { bytes[i] = UInt8(truncatingIfNeeded: random.next()) }
+        return bytes
     }
 
     /// Reads a random durable range through the sparse index.

@@ -6,7 +6,15 @@ import WAL
 struct LogModel: Equatable {
     struct Entry: Equatable {
         var term: Term
-        var payload: [UInt8]
+        /// Stands for the payload: comparing bytes is slow in debug builds.
+        var payloadBytes: Int
+        var payloadChecksum: UInt32
+
+        init(term: Term, payload: Span<UInt8>) {
+            self.term = term
+            payloadBytes = payload.count
+            payloadChecksum = CRC32C.checksum(payload)
+        }
     }
 
     struct Group: Equatable {
@@ -112,8 +120,7 @@ func readEntries(
         var views = EntryRecords(records.readable)
         while let view = try views.next() {
             invariant(view.index == next, "a fetch returned another index")
-            entries.append(
-                .init(term: view.term, payload: ByteBuffer(copying: view.payload).copyBytes()))
+            entries.append(.init(term: view.term, payload: view.payload))
             next += 1
         }
         invariant(next == done! + 1, "a fetch returned other entries than it said")

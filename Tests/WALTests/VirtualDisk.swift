@@ -31,7 +31,8 @@ final class VirtualDisk: WALSource {
 
     subscript(_ number: UInt64) -> File {
         get { files[files.firstIndex { $0.number == number }!] }
-        set { files[files.firstIndex { $0.number == number }!] = newValue }
+        // In place: a getter and a setter would copy the file for every sector.
+        _modify { yield &files[files.firstIndex { $0.number == number }!] }
     }
 
     func contains(_ number: UInt64) -> Bool { files.contains { $0.number == number } }

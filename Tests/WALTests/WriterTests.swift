@@ -76,7 +76,7 @@ import Testing
         let recovered = log.takeWriter()
         let entries = try readEntries(
             recovered, disk, group: 1, from: 1, upTo: 11, maxBytes: 50_000)
-        #expect(entries.map(\.payload.count) == [10] + [Int](repeating: 20_000, count: 9) + [10])
+        #expect(entries.map(\.payloadBytes) == [10] + [Int](repeating: 20_000, count: 9) + [10])
     }
 
     @Test func `votes, terms and node records must sync, entries need not`() {
