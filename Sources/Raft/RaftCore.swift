@@ -81,7 +81,9 @@ public struct RaftCore: ~Copyable {
 
     // Election.
     /// Until when this replica neither votes nor campaigns, after a restart (L5).
-    let silentUntil: Instant
+    private(set) var silentUntil: Instant
+    /// The leader's commit index, as far as it was told.
+    var leaderCommit: LogIndex = 0
     var electionDeadline: Instant
     /// Random part of the election timeout while following.
     var jitter = Interval(nanoseconds: 0)
@@ -209,6 +211,25 @@ public struct RaftCore: ~Copyable {
                 id: $0.id, state: state, match: $0.match, next: $0.next,
                 inflightBytes: $0.inflightBytes, repliedAt: $0.repliedAt)
         }
+    }
+
+    /// Lets this replica neither vote nor campaign until `instant`: its log may lack entries that it
+    /// has acknowledged (a machine that went down with `appendfsync everysec|no`).
+    public mutating func silence(until instant: Instant) {
+        silentUntil = max(silentUntil, instant)
+        electionDeadline = max(electionDeadline, silentUntil)
+    }
+
+    /// Ends what `silence` began; a promise made before the restart still counts.
+    public mutating func endSilence(now: Instant, startedAt: Instant) {
+        let promised = startedAt + (configuration.restartSilence ?? configuration.electionTimeout)
+        silentUntil = promised
+        electionDeadline = max(now, promised) + configuration.electionTimeout + randomUpTo(2)
+    }
+
+    /// Whether this follower has everything that its leader has committed.
+    public var isCaughtUp: Bool {
+        leader != nil && leaderCommit > 0 && commit >= leaderCommit && durableIndex >= commit
     }
 
     /// Stops or resumes taking part; see `isMuted`. A leader that is muted steps down first.
