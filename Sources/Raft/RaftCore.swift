@@ -150,23 +150,31 @@ public struct RaftCore: ~Copyable {
         }
         invariant(
             configuration.appendBytesMax <= Limits.recordBytesMax, "appends larger than a frame")
+        // No invariant may mention `self` before all of it is set: its autoclosure would capture a half
+        // initialised value, and the optimiser (6.3.1) then releases fields that were never set.
+        let restoredTerm = restored.term
+        let restoredVote = restored.vote
+        let isFresh = restored.directoryWasEmpty
+        let restoredLog = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
+        let lastTerm = restoredLog.lastTerm
+        let lastIndex = restoredLog.lastIndex
+        invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
         self.configuration = configuration
         peers = members.filter { $0 != configuration.id }
         generator = SeededGenerator(seed: seed)
-        term = restored.term
-        vote = restored.vote
-        log = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
-        invariant(term >= log.lastTerm, "an entry of a term that never came")
-        durability = Durability(term: term, vote: vote, lastIndex: log.lastIndex)
-        granted = Array(repeating: false, count: peers.count)
-        isLinkDown = Array(repeating: false, count: peers.count)
-        let mayHavePromised = !restored.directoryWasEmpty && !peers.isEmpty
+        term = restoredTerm
+        vote = restoredVote
+        log = restoredLog
+        durability = Durability(term: restoredTerm, vote: restoredVote, lastIndex: lastIndex)
+        granted = Array(repeating: false, count: members.count - 1)
+        isLinkDown = Array(repeating: false, count: members.count - 1)
+        let mayHavePromised = !isFresh && members.count > 1
         silentUntil =
             mayHavePromised
             ? now + (configuration.restartSilence ?? configuration.electionTimeout)
             : Instant(nanoseconds: .min)
         electionDeadline = now
-        if !peers.isEmpty {
+        if members.count > 1 {
             electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
         }
     }
