@@ -102,6 +102,10 @@ public struct RaftCore: ~Copyable {
     var transfer: Transfer?
     /// L4: TimeoutNow left in this term.
     var leaseVoid = false
+    /// A lease end that `leaseEnd` told while this leader leads and hands nothing over; it stays true,
+    /// so that a read needs a comparison and no lock. Invariant: `.min` in any other role, from the
+    /// start of a transfer, and for ever in a term in which TimeoutNow left.
+    var knownLeaseEnd = Instant(nanoseconds: .min)
     var quorumCheckAt = Instant.distantFuture
     /// The newest read round begun; R5.
     var round: UInt64 = 0
