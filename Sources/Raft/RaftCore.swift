@@ -104,6 +104,10 @@ public struct RaftCore: ~Copyable {
     var transfer: Transfer?
     /// L4: TimeoutNow left in this term.
     var leaseVoid = false
+    /// A lease end that `leaseEnd` told while this leader leads and hands nothing over; it stays true,
+    /// so that a read needs a comparison and no lock. Invariant: `.min` in any other role, from the
+    /// start of a transfer, and for ever in a term in which TimeoutNow left.
+    var knownLeaseEnd = Instant(nanoseconds: .min)
     var quorumCheckAt = Instant.distantFuture
     /// The newest read round begun; R5.
     var round: UInt64 = 0
@@ -152,36 +156,33 @@ public struct RaftCore: ~Copyable {
         }
         invariant(
             configuration.appendBytesMax <= Limits.recordBytesMax, "appends larger than a frame")
-        // Locals, and no checks that read `self`, until every property is set: the optimizer of Swift
-        // 6.3.1 takes a property that is set after `self` was read in an autoclosure for one that
-        // is set again, and releases what happened to be in memory.
-        let log = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
-        invariant(restored.term >= log.lastTerm, "an entry of a term that never came")
-        var generator = SeededGenerator(seed: seed)
-        let peers = members.filter { $0 != configuration.id }
-        let mayHavePromised = !restored.directoryWasEmpty && !peers.isEmpty
-        var electionDeadline = now
-        if !peers.isEmpty {
-            let bound = max(configuration.electionTimeout.nanoseconds / 2, 1)
-            electionDeadline =
-                now + configuration.electionTimeout
-                + Interval(nanoseconds: Int64(generator.below(UInt64(bound))))
-        }
+        // No invariant may mention `self` before all of it is set: its autoclosure would capture a half
+        // initialised value, and the optimiser (6.3.1) then releases fields that were never set.
+        let restoredTerm = restored.term
+        let restoredVote = restored.vote
+        let isFresh = restored.directoryWasEmpty
+        let restoredLog = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
+        let lastTerm = restoredLog.lastTerm
+        let lastIndex = restoredLog.lastIndex
+        invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
         self.configuration = configuration
-        self.peers = peers
-        self.generator = generator
-        self.electionDeadline = electionDeadline
-        term = restored.term
-        vote = restored.vote
-        durability = Durability(
-            term: restored.term, vote: restored.vote, lastIndex: log.lastIndex)
-        self.log = log
-        granted = Array(repeating: false, count: peers.count)
-        isLinkDown = Array(repeating: false, count: peers.count)
+        peers = members.filter { $0 != configuration.id }
+        generator = SeededGenerator(seed: seed)
+        term = restoredTerm
+        vote = restoredVote
+        log = restoredLog
+        durability = Durability(term: restoredTerm, vote: restoredVote, lastIndex: lastIndex)
+        granted = Array(repeating: false, count: members.count - 1)
+        isLinkDown = Array(repeating: false, count: members.count - 1)
+        let mayHavePromised = !isFresh && members.count > 1
         silentUntil =
             mayHavePromised
             ? now + (configuration.restartSilence ?? configuration.electionTimeout)
             : Instant(nanoseconds: .min)
+        electionDeadline = now
+        if members.count > 1 {
+            electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
+        }
     }
 
     // MARK: What a host asks
