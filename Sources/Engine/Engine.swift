@@ -120,6 +120,18 @@ public struct Engine: ~Copyable {
         if sessions[index].output.isEmpty {
             sessions[index].output.removeAll(keepingCapacityUpTo: EngineLimits.idleBufferBytes)
         }
+        goOnIfOutputAllows(index)
+    }
+
+    /// Commands that were held back by the session's own output go on when there is room: nothing
+    /// else would wake them.
+    private mutating func goOnIfOutputAllows(_ index: Int) {
+        guard !sessions[index].input.isEmpty,
+            sessions[index].output.count + sessions[index].queuedInHost
+                <= EngineLimits.heldOutputBytesMax
+        else { return }
+        sessions.markReady(index)
+        hasMoreWork = true
     }
 
     /// Moves the rest of the session's output out, for the host to queue.
@@ -132,9 +144,8 @@ public struct Engine: ~Copyable {
     /// Bytes of the session that are queued in the host now.
     public mutating func outputQueued(_ bytes: Int, for session: SessionID) {
         guard let index = sessions.index(of: session) else { return }
-        let before = sessions[index].queuedInHost
         sessions[index].queuedInHost = bytes
-        if bytes < before { sessions.markReady(index) }
+        goOnIfOutputAllows(index)
         let limit = node.configuration.clientOutputBufferLimit.normal.hardBytes
         if limit > 0, bytes + sessions[index].output.count > limit {
             node.log(
