@@ -146,9 +146,9 @@ public struct Engine: ~Copyable {
     /// Bytes of the session that are queued in the host now.
     public mutating func outputQueued(_ bytes: Int, for session: SessionID, now: ClockReading) {
         guard let index = sessions.index(of: session) else { return }
-        let before = sessions[index].queuedInHost
         sessions[index].queuedInHost = bytes
-        if bytes < before { outputShrank(index) }
+        // Not only when less is queued than before: what `takeOutput` moved may be out already.
+        outputShrank(index)
         boundOutput(index, now: now)
     }
 
