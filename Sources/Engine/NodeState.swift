@@ -42,6 +42,8 @@ struct NodeState: ~Copyable {
     var links = LinkTable()
 
     var wal: WALWriter
+    /// When the last batch was sealed.
+    var sealedAt = Instant(nanoseconds: 0)
     /// For each sealed batch that is not durable yet: what each group waits for in it.
     var tickets = BatchTickets()
     var fetches = FetchTable()

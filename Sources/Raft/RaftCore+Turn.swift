@@ -12,6 +12,7 @@ extension RaftCore {
         liveness: PairLiveness, effects: inout RaftEffects
     ) throws(DecodeError) {
         guard !isMuted, let position = position(of: sender) else { return }
+        guard message.term <= Limits.termMax else { throw .invalid("term") }
         if case .append(let append) = message.body {
             try receiveAppend(
                 append, entries: entries, from: sender, term: message.term, now: now,
@@ -107,6 +108,9 @@ extension RaftCore {
     public mutating func tick(
         now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
+        invariant(
+            liveness.promise <= configuration.restartSilence ?? configuration.electionTimeout,
+            "promises outlive the silence after a restart")
         guard !isMuted else { return }
         switch role {
         case .follower: tickFollower(now: now, liveness: liveness, effects: &effects)

@@ -90,7 +90,7 @@ public struct RaftCore: ~Copyable {
     /// What the next campaign is for.
     var pendingReason = ElectionReason.start
     /// Links that are down, by position in `peers`.
-    var linkDown: [Bool]
+    var isLinkDown: [Bool]
 
     // Leader.
     var progress: [Progress] = []
@@ -150,23 +150,36 @@ public struct RaftCore: ~Copyable {
         }
         invariant(
             configuration.appendBytesMax <= Limits.recordBytesMax, "appends larger than a frame")
+        // Locals, and no checks that read `self`, until every property is set: the optimizer of Swift
+        // 6.3.1 takes a property that is set after `self` was read in an autoclosure for one that
+        // is set again, and releases what happened to be in memory.
+        let log = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
+        invariant(restored.term >= log.lastTerm, "an entry of a term that never came")
+        var generator = SeededGenerator(seed: seed)
+        let peers = members.filter { $0 != configuration.id }
+        let mayHavePromised = !restored.directoryWasEmpty && !peers.isEmpty
+        var electionDeadline = now
+        if !peers.isEmpty {
+            let bound = max(configuration.electionTimeout.nanoseconds / 2, 1)
+            electionDeadline =
+                now + configuration.electionTimeout
+                + Interval(nanoseconds: Int64(generator.below(UInt64(bound))))
+        }
         self.configuration = configuration
-        peers = members.filter { $0 != configuration.id }
-        generator = SeededGenerator(seed: seed)
+        self.peers = peers
+        self.generator = generator
+        self.electionDeadline = electionDeadline
         term = restored.term
         vote = restored.vote
-        log = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
-        invariant(term >= log.lastTerm, "an entry of a term that never came")
-        durability = Durability(term: term, vote: vote, lastIndex: log.lastIndex)
+        durability = Durability(
+            term: restored.term, vote: restored.vote, lastIndex: log.lastIndex)
+        self.log = log
         granted = Array(repeating: false, count: peers.count)
-        linkDown = Array(repeating: false, count: peers.count)
-        let mayHavePromised = !restored.directoryWasEmpty && !peers.isEmpty
+        isLinkDown = Array(repeating: false, count: peers.count)
         silentUntil =
-            mayHavePromised ? now + configuration.electionTimeout : Instant(nanoseconds: .min)
-        electionDeadline = now
-        if !peers.isEmpty {
-            electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
-        }
+            mayHavePromised
+            ? now + (configuration.restartSilence ?? configuration.electionTimeout)
+            : Instant(nanoseconds: .min)
     }
 
     // MARK: What a host asks

@@ -59,7 +59,6 @@ extension Simulation {
     func wipe(_ number: Int) {
         counts.add(.wipe)
         nodes[number].disk = VirtualDisk()
-        checker.forget(node: number, groups: options.groups)
     }
 
     /// A new cluster begins: what the replicas of the old one had says nothing about it.
