@@ -21,22 +21,24 @@ public struct Engine: ~Copyable {
     public var outbox: Outbox
     /// When `tick` is to be called at the latest.
     public private(set) var nextDeadline = Instant.distantFuture
-    /// The host should not wait for events before the next turn.
+    /// The host should not wait for events before the next turn, and call `tick` in it.
     public private(set) var hasMoreWork = false
     /// Sessions whose large command is given up in this tick.
     var lateUploads: [SessionID] = []
 
     /// Continues from a recovered log, or begins on an empty directory.
     ///
+    /// - Parameter machine: names the machine's present boot; another value after a restart means
+    ///   that unsynced writes may be gone.
     /// - Throws: `StartError` when the directory does not belong to this node.
     public init(
         configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
-        now: ClockReading, liveness: PairLiveness
+        machine: UInt64 = 0, now: ClockReading, liveness: PairLiveness
     ) throws(StartError) {
         let beginning = try NodeBeginning(configuration, recovered.nodeRecords)
         node = NodeState(
-            beginning, configuration: configuration, recovered: recovered, seed: seed, now: now,
-            liveness: liveness)
+            beginning, configuration: configuration, recovered: recovered, seed: seed,
+            machine: machine, now: now, liveness: liveness)
         sessions = SessionTable()
         outbox = Outbox()
         nextDeadline = now.boot
@@ -120,6 +122,18 @@ public struct Engine: ~Copyable {
         if sessions[index].output.isEmpty {
             sessions[index].output.removeAll(keepingCapacityUpTo: EngineLimits.idleBufferBytes)
         }
+        outputShrank(index)
+    }
+
+    /// A session that was held because of its unsent output goes on when there is room again.
+    private mutating func outputShrank(_ index: Int) {
+        guard sessions[index].isOutputHeld, !sessions[index].isClosing,
+            sessions[index].output.count + sessions[index].queuedInHost
+                <= EngineLimits.heldOutputBytesMax
+        else { return }
+        sessions[index].isOutputHeld = false
+        sessions.markReady(index)
+        hasMoreWork = true
     }
 
     /// Moves the rest of the session's output out, for the host to queue.
@@ -130,19 +144,34 @@ public struct Engine: ~Copyable {
     }
 
     /// Bytes of the session that are queued in the host now.
-    public mutating func outputQueued(_ bytes: Int, for session: SessionID) {
+    public mutating func outputQueued(_ bytes: Int, for session: SessionID, now: ClockReading) {
         guard let index = sessions.index(of: session) else { return }
-        let before = sessions[index].queuedInHost
         sessions[index].queuedInHost = bytes
-        if bytes < before { sessions.markReady(index) }
-        let limit = node.configuration.clientOutputBufferLimit.normal.hardBytes
-        if limit > 0, bytes + sessions[index].output.count > limit {
-            node.log(
-                .warning,
-                "client-closed addr=\(sessions[index].address) reason=\"output buffer limit\" bytes=\(bytes)")
-            sessions[index].isClosing = true
-            outbox.sessionsToClose.append(session)
+        // Not only when less is queued than before: what `takeOutput` moved may be out already.
+        outputShrank(index)
+        boundOutput(index, now: now)
+    }
+
+    /// `client-output-buffer-limit`: the hard limit at once, the soft one when it lasts.
+    private mutating func boundOutput(_ index: Int, now: ClockReading) {
+        let limit = node.configuration.clientOutputBufferLimit.normal
+        let bytes = sessions[index].queuedInHost + sessions[index].output.count
+        let isAboveSoft = limit.softBytes > 0 && bytes > limit.softBytes
+        if !isAboveSoft { sessions[index].softLimitSince = nil }
+        if isAboveSoft, sessions[index].softLimitSince == nil {
+            sessions[index].softLimitSince = now.boot
         }
+        let lasted = sessions[index].softLimitSince.map { now.boot - $0 } ?? .seconds(0)
+        let isOver =
+            (limit.hardBytes > 0 && bytes > limit.hardBytes)
+            || (isAboveSoft && lasted > .seconds(Int64(limit.softSeconds)))
+        guard isOver, !sessions[index].isClosing else { return }
+        node.log(
+            .warning,
+            "client-closed addr=\(sessions[index].address) reason=\"output buffer limit\" bytes=\(bytes)")
+        sessions[index].isClosing = true
+        sessions[index].output.removeAll(keepingCapacityUpTo: 0)
+        outbox.sessionsToDrop.append(sessions[index].id)
     }
 
     // MARK: Peers
@@ -194,9 +223,11 @@ public struct Engine: ~Copyable {
 
     // MARK: Log
 
-    /// Everything up to this batch is durable.
-    public mutating func logDurable(batch: UInt64, now: ClockReading) {
-        node.logDurable(batch: batch, now: now)
+    /// The log has taken everything up to batch `written`, as durably as `appendfsync` asks; what
+    /// is on disk for certain ends with batch `synced`. With `always` both are the same.
+    public mutating func logDurable(written: UInt64, synced: UInt64, now: ClockReading) {
+        invariant(synced <= written, "synced before it was written")
+        node.logDurable(written: written, synced: synced, now: now)
         settle(now: now)
     }
 

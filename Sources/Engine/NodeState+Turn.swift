@@ -9,10 +9,13 @@ internal import WAL
 
 /// The node's part of a turn: the log's completions, time, and what leaves at the end.
 extension NodeState {
+    /// A log that was idle for so long says by itself up to where it is durable.
+    private static let idleMarkAfter = Interval.seconds(1)
+
     // MARK: Log
 
-    mutating func logDurable(batch: UInt64, now: ClockReading) {
-        wal.durable(upTo: batch)
+    mutating func logDurable(written batch: UInt64, synced: UInt64, now: ClockReading) {
+        wal.durable(upTo: synced)
         if !isStarted, batch >= startBatch {
             isStarted = true
             for index in links.openIndices { sendHello(index) }
@@ -110,6 +113,7 @@ extension NodeState {
         for peer in peers {
             if let dialAt = peer.dialAt { deadline = min(deadline, dialAt) }
         }
+        if wal.needsIdleMark { deadline = min(deadline, sealedAt + Self.idleMarkAfter) }
         if !blockedSessions.isEmpty { deadline = min(deadline, now.boot + .milliseconds(50)) }
         if let shutdownDeadline { deadline = min(deadline, shutdownDeadline) }
         return deadline
@@ -151,6 +155,8 @@ extension NodeState {
             replicas[group].timeline.applied(upTo: replicas[group].applied, now: now.boot)
         }
         if let failure = replicas[group].failure { fail(failure) }
+        replicas[group].core.evictLog(
+            toBytes: configuration.raftLogCache / replicas.count, applied: replicas[group].applied)
         serveBacklog(group, now: now)
         distribute(group, sessions: &sessions, now: now)
     }
@@ -275,6 +281,7 @@ extension NodeState {
 
     mutating func endTurn(now: ClockReading) {
         considerGenesis(now: now)
+        considerTrust(now: now)
         for group in 0..<replicas.count {
             route(group, now: now)
             if replicas[group].core.role == .leader {
@@ -385,14 +392,24 @@ extension NodeState {
         let leads = (0..<replicas.count).contains { replicas[$0].core.role == .leader }
         let isAlone = peers.isEmpty
         let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
-        if !leads || isAlone || isOver { mayExit = true }
+        guard !leads || isAlone || isOver else { return }
+        if stopBatch == nil {
+            wal.identity(NodeRecord.stopped.encode().readable)
+            stopBatch = wal.lastBatch + 1
+        }
+        if isOver || wal.durableBatch >= stopBatch ?? 0 { mayExit = true }
     }
 
     /// Fills the outbox.
     mutating func flush(into outbox: inout Outbox, now: ClockReading) {
         outbox.batch = wal.seal()
-        if outbox.batch == nil, wal.needsIdleMark { outbox.batch = wal.sealIdleMark() }
-        if outbox.batch != nil { statistics.logBatches += 1 }
+        if outbox.batch == nil, wal.needsIdleMark, sealedAt + Self.idleMarkAfter <= now.boot {
+            outbox.batch = wal.sealIdleMark()
+        }
+        if outbox.batch != nil {
+            statistics.logBatches += 1
+            sealedAt = now.boot
+        }
         outbox.logReads.append(contentsOf: pendingReads)
         pendingReads.removeAll(keepingCapacity: true)
         for at in peers.indices {

@@ -19,6 +19,8 @@ public struct Outbox: ~Copyable {
     public var sessionsToFlush: [SessionID] = []
     /// Sessions to be closed once their output is written.
     public var sessionsToClose: [SessionID] = []
+    /// Sessions to be closed at once, whatever is still queued for them.
+    public var sessionsToDrop: [SessionID] = []
     /// Sessions whose socket is to be left unread until they are resumed.
     public var sessionsToPause: [SessionID] = []
     public var sessionsToResume: [SessionID] = []

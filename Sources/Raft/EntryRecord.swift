@@ -134,6 +134,23 @@ public struct EntryRecords: ~Escapable {
     @_lifetime(copy self)
     @_lifetime(self: copy self)
     public mutating func next() throws(DecodeError) -> EntryView? {
+        try next(verifying: true)
+    }
+
+    /// The next entry of bytes that were walked over with `next` before.
+    @_lifetime(copy self)
+    @_lifetime(self: copy self)
+    mutating func nextVerified() -> EntryView? {
+        do {
+            return try next(verifying: false)
+        } catch {
+            invariantFailed("a verified record does not decode")
+        }
+    }
+
+    @_lifetime(copy self)
+    @_lifetime(self: copy self)
+    private mutating func next(verifying: Bool) throws(DecodeError) -> EntryView? {
         guard reader.remaining > 0 else { return nil }
         var header = reader
         let payloadBytes = try header.read(UInt32.self)
@@ -142,7 +159,7 @@ public struct EntryRecords: ~Escapable {
         }
         let crc = try header.read(UInt32.self)
         let record = try reader.readBytes(EntryRecord.headerBytes + Int(payloadBytes))
-        guard CRC32C.checksum(record.extracting(8..<record.count)) == crc else {
+        guard !verifying || CRC32C.checksum(record.extracting(8..<record.count)) == crc else {
             throw .invalid("record checksum")
         }
         return EntryView(verified: record)

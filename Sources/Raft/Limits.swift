@@ -13,6 +13,10 @@ public enum Limits {
     /// leader waits for acknowledgements.
     public static let inflightMessagesMax = 256
 
+    /// No cluster lives to see this term; a message with a higher one is damaged. Keeps arithmetic on
+    /// terms from overflowing.
+    public static let termMax: Term = 1 << 62
+
     /// Members of one group. Quorum arithmetic runs on small arrays without a heap.
     public static let membersMax = 15
 

@@ -35,13 +35,16 @@ public struct LivenessPong: Equatable, Sendable {
     public var followEpoch: UInt64
     /// On the answering node's clock, when it promised. Only compared with itself, to judge rates.
     public var promisedAt: Instant
+    /// For how long it promised, so that a node configured otherwise is believed no more than it said
+    /// (S4 d).
+    public var promise: Interval
 
-    /// Bytes of the encoding: `u8 2 | u8 version | u16 sender | u32 zero | 6 * u64`.
-    public static let encodedBytes = 56
+    /// Bytes of the encoding: `u8 2 | u8 version | u16 sender | u32 zero | 7 * u64`.
+    public static let encodedBytes = 64
 
     public init(
         sender: NodeID, boot: UInt64, pingBoot: UInt64, pingTime: Instant, pingSequence: UInt64,
-        followEpoch: UInt64, promisedAt: Instant
+        followEpoch: UInt64, promisedAt: Instant, promise: Interval
     ) {
         self.sender = sender
         self.boot = boot
@@ -50,6 +53,7 @@ public struct LivenessPong: Equatable, Sendable {
         self.pingSequence = pingSequence
         self.followEpoch = followEpoch
         self.promisedAt = promisedAt
+        self.promise = promise
     }
 }
 
@@ -77,6 +81,7 @@ public enum LivenessMessage: Equatable, Sendable {
             buffer.append(littleEndian: pong.pingSequence)
             buffer.append(littleEndian: pong.followEpoch)
             buffer.append(littleEndian: pong.promisedAt.nanoseconds)
+            buffer.append(littleEndian: pong.promise.nanoseconds)
         }
     }
 
@@ -112,7 +117,8 @@ public enum LivenessMessage: Equatable, Sendable {
                     sender: sender, boot: try reader.read(), pingBoot: try reader.read(),
                     pingTime: Instant(nanoseconds: try reader.read()),
                     pingSequence: try reader.read(), followEpoch: try reader.read(),
-                    promisedAt: Instant(nanoseconds: try reader.read())))
+                    promisedAt: Instant(nanoseconds: try reader.read()),
+                    promise: Interval(nanoseconds: try reader.read())))
         default:
             throw .invalid("liveness message type")
         }

@@ -122,9 +122,12 @@ public final class PairLiveness: Sendable {
         var sequence: UInt64 = 0
         var peerBoot: UInt64 = 0
         var acknowledgedSend: Instant?
-        var leaseSend: Instant?
+        /// The end of the lease that its promises under `leaseEpoch` give.
+        var leaseEnd: Instant?
         var leaseEpoch: UInt64 = 0
         var clock = ClockComparison()
+        /// Since when the peer link is down; nil while it is up or was never spoken of.
+        var linkDownSince: Instant?
     }
 
     /// - Parameters:
@@ -171,9 +174,27 @@ public final class PairLiveness: Sendable {
     public func ping(to peer: NodeID, now: Instant) -> LivenessPing? {
         state.withLock { state in
             guard mayVouch(state, now: now), let at = state.position(of: peer) else { return nil }
+            if let since = state.peers[at].linkDownSince, now - since > promise { return nil }
             state.peers[at].sequence += 1
             return LivenessPing(
                 sender: node, boot: boot, sendTime: now, sequence: state.peers[at].sequence)
+        }
+    }
+
+    /// The peer link to `peer`, on which everything but liveness travels, is gone. While it stays so for
+    /// longer than a promise the peer gets no pings: it could not be led, and must not be bound.
+    public func linkDown(to peer: NodeID, now: Instant) {
+        state.withLock { state in
+            guard let at = state.position(of: peer) else { return }
+            state.peers[at].linkDownSince = state.peers[at].linkDownSince ?? now
+        }
+    }
+
+    /// The peer link to `peer` is there.
+    public func linkUp(to peer: NodeID) {
+        state.withLock { state in
+            guard let at = state.position(of: peer) else { return }
+            state.peers[at].linkDownSince = nil
         }
     }
 
@@ -210,7 +231,7 @@ public final class PairLiveness: Sendable {
             return LivenessPong(
                 sender: node, boot: boot, pingBoot: ping.boot, pingTime: ping.sendTime,
                 pingSequence: ping.sequence, followEpoch: state.peers[at].followEpoch,
-                promisedAt: now)
+                promisedAt: now, promise: promise)
         }
     }
 
@@ -264,12 +285,12 @@ public final class PairLiveness: Sendable {
             state.peers[at].acknowledgedSend = max(
                 state.peers[at].acknowledgedSend ?? pong.pingTime, pong.pingTime)
             // A promise under an older epoch than one we know covers nothing that we count.
+            let end = pong.pingTime + min(pong.promise, promise) - drift
             if pong.followEpoch > state.peers[at].leaseEpoch {
                 state.peers[at].leaseEpoch = pong.followEpoch
-                state.peers[at].leaseSend = pong.pingTime
+                state.peers[at].leaseEnd = end
             } else if pong.followEpoch == state.peers[at].leaseEpoch {
-                state.peers[at].leaseSend = max(
-                    state.peers[at].leaseSend ?? pong.pingTime, pong.pingTime)
+                state.peers[at].leaseEnd = max(state.peers[at].leaseEnd ?? end, end)
             }
             let tolerance = drift.nanoseconds * 1_000_000 / promise.nanoseconds
             state.peers[at].clock.note(
@@ -304,14 +325,15 @@ public final class PairLiveness: Sendable {
         }
     }
 
-    /// When the newest ping that `peer` answered under `epoch` was sent; nil when its newest pongs carry
-    /// another epoch, or when its clock disagrees with ours: then it counts in no lease.
-    public func promisedSend(by peer: NodeID, epoch: UInt64) -> Instant? {
+    /// Until when, on this node's clock, `peer` is bound by what it promised under `epoch`: send time +
+    /// promise - drift. nil when its newest pongs carry another epoch, or when its clock disagrees
+    /// with ours: then it counts in no lease.
+    public func leaseEnd(by peer: NodeID, epoch: UInt64) -> Instant? {
         state.withLock { state in
             guard let at = state.position(of: peer), state.peers[at].leaseEpoch == epoch,
                 !state.peers[at].clock.disagrees
             else { return nil }
-            return state.peers[at].leaseSend
+            return state.peers[at].leaseEnd
         }
     }
 

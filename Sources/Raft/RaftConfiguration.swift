@@ -10,6 +10,10 @@ public struct RaftConfiguration: Sendable {
     /// How long a leader's node may be silent before its followers look for another; equal to the
     /// promise of `PairLiveness`, on all members (S4 d).
     public var electionTimeout: Interval = .milliseconds(300)
+    /// How long a replica neither votes nor campaigns after a restart: at least the longest promise
+    /// that it may have given before (L5). Longer than the election timeout only when that was
+    /// lowered since the last run.
+    public var restartSilence: Interval?
     /// How long a message may stay unanswered on an open link before it is taken for lost.
     public var retransmitTimeout: Interval = .milliseconds(300)
     /// How often a follower of a quiet leader asks whether it still leads.

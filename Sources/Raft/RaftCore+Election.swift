@@ -129,6 +129,12 @@ extension RaftCore {
         lastTerm > log.lastTerm || (lastTerm == log.lastTerm && lastIndex >= log.lastIndex)
     }
 
+    /// Whether another candidate's log is the better one; between equal ones the higher id decides.
+    private func isBetter(_ other: NodeID, _ lastIndex: LogIndex, _ lastTerm: Term) -> Bool {
+        (lastTerm, lastIndex, other.raw)
+            > (log.lastTerm, log.lastIndex, configuration.id.raw)
+    }
+
     func isSilent(now: Instant) -> Bool { now < silentUntil }
 
     /// Takes over a higher term that a refusal told; false when a promise forbids it.
@@ -160,11 +166,16 @@ extension RaftCore {
         }
         let stands = hasLiveLeader(now: now, liveness: liveness)
         let isGranted =
-            !isSilent(now: now) && senderTerm + 1 > term && !stands
+            !isSilent(now: now) && senderTerm >= term && !stands
             && isUpToDate(lastIndex: lastIndex, lastTerm: lastTerm)
         send(
             .preVoteReply(requested: senderTerm, granted: isGranted), to: sender,
             effects: &effects)
+        if isGranted, role == .preCandidate, isBetter(sender, lastIndex, lastTerm) {
+            // Two survivors that campaign at once would split the votes: one of them yields.
+            setRole(.follower, effects: &effects)
+            electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
+        }
         guard stands else { return }
         if role == .leader {
             // It does not know that we lead.

@@ -24,7 +24,7 @@ struct Staging: ~Copyable, Sendable {
         var start = 0
         while true {
             let before = walk.offset
-            guard let entry = try? walk.next() else { break }
+            guard let entry = walk.nextVerified() else { break }
             let end = walk.offset
             if before == 0 || end - start > maxBytes {
                 start = before
@@ -136,7 +136,9 @@ extension RaftCore {
         var walk = EntryRecords(records)
         var index = fetch.from
         while let entry = try walk.next() {
-            guard entry.index == index else { throw .invalid("fetched entry index") }
+            guard entry.index == index, index <= fetch.upTo else {
+                throw .invalid("fetched entry index")
+            }
             guard log.term(at: index) == entry.term else {
                 throw .invalid("fetched entry term")
             }

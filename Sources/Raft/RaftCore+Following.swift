@@ -39,6 +39,7 @@ extension RaftCore {
         let isFirst = followed?.gone == false && followed?.quoted == nil
         if isFirst || append.wantsReply && log.lastIndex == before { replyOwed = true }
         // Never beyond what this leader's own check covered (S6 g, h).
+        leaderCommit = max(leaderCommit, append.commit)
         let known = min(append.commit, last)
         if known > commit {
             commit = known
@@ -60,7 +61,7 @@ extension RaftCore {
         var index = append.previousIndex
         var previousTerm = append.previousTerm
         while let entry = try records.next() {
-            guard entry.index == index + 1 else { throw .invalid("entry index") }
+            guard entry.index == index &+ 1 else { throw .invalid("entry index") }
             guard entry.term >= previousTerm, entry.term <= term else {
                 throw .invalid("entry term")
             }
@@ -123,7 +124,7 @@ extension RaftCore {
     private mutating func store(_ entries: Span<UInt8>, behind previous: LogIndex) -> LogIndex {
         var records = EntryRecords(entries)
         var last = previous
-        while let entry = verifiedNext(&records) {
+        while let entry = records.nextVerified() {
             last = entry.index
             if entry.index < log.firstIndex { continue }
             if let mine = log.term(at: entry.index) {
@@ -139,17 +140,6 @@ extension RaftCore {
             log.append(entry)
         }
         return last
-    }
-
-    /// The next record of a span that `validate` walked over before.
-    @_lifetime(copy records)
-    @_lifetime(records: copy records)
-    private func verifiedNext(_ records: inout EntryRecords) -> EntryView? {
-        do {
-            return try records.next()
-        } catch {
-            invariantFailed("a validated record does not decode")
-        }
     }
 
     /// Sends this turn's answer to the leader, if there is one to give.

@@ -39,7 +39,7 @@ extension RaftCore {
         progress.removeAll(keepingCapacity: true)
         for (position, peer) in peers.enumerated() {
             progress.append(
-                Progress(id: peer, next: log.lastIndex + 1, linkUp: !linkDown[position]))
+                Progress(id: peer, next: log.lastIndex + 1, linkUp: !isLinkDown[position]))
         }
         uncommittedBytes = log.recordBytes(from: commit + 1)
         // The first entry of the term: commits what earlier terms left (paper, section 8). It is
@@ -53,6 +53,7 @@ extension RaftCore {
         for peer in peers { send(.steppedDown(led: term), to: peer, effects: &effects) }
         setRole(.follower, effects: &effects)
         setLeader(nil, effects: &effects)
+        forgetLease()
         progress.removeAll(keepingCapacity: true)
         transfer = nil
         roundOpen = false
@@ -276,7 +277,7 @@ extension RaftCore {
     /// The connection to `peer` is there (again): whatever was on its way is lost.
     public mutating func linkUp(_ peer: NodeID) {
         guard let position = position(of: peer) else { return }
-        linkDown[position] = false
+        isLinkDown[position] = false
         guard role == .leader else { return }
         progress[position].linkUp = true
         progress[position].restart()
@@ -286,7 +287,7 @@ extension RaftCore {
     /// The connection to `peer` is gone: nothing is sent to it as leader until `linkUp`.
     public mutating func linkDown(_ peer: NodeID) {
         guard let position = position(of: peer) else { return }
-        linkDown[position] = true
+        isLinkDown[position] = true
         guard role == .leader else { return }
         progress[position].linkUp = false
         progress[position].waitingSince = nil

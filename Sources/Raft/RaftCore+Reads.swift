@@ -23,32 +23,45 @@ extension RaftCore {
         guard configuration.readLease, committedInTerm, !leaseVoid, transfer == nil else {
             return nil
         }
-        // The quorum-th greatest send time; this node's own is always greater.
+        // The quorum-th greatest; this node binds itself without end.
         let needed = quorum - 1
         if needed == 0 { return .distantFuture }
         var best: Instant?
-        for candidate in progress {
-            guard let sent = promisedSend(candidate, liveness) else { continue }
-            if let best, sent <= best { continue }
+        for position in progress.indices {
+            guard let end = leaseEnd(by: position, liveness) else { continue }
+            if let best, end <= best { continue }
             var count = 0
-            for other in progress {
-                if let otherSent = promisedSend(other, liveness), otherSent >= sent { count += 1 }
+            for other in progress.indices {
+                if let otherEnd = leaseEnd(by: other, liveness), otherEnd >= end { count += 1 }
             }
-            if count >= needed { best = sent }
+            if count >= needed { best = end }
         }
-        return best.map { $0 + liveness.promise - liveness.drift }
+        return best
     }
 
-    /// When the newest ping was sent by whose answer `follower` bound itself in this group and term.
-    private func promisedSend(_ follower: Progress, _ liveness: PairLiveness) -> Instant? {
-        guard follower.followEpoch != 0 else { return nil }
-        return liveness.promisedSend(by: follower.id, epoch: follower.followEpoch)
+    /// Until when a follower is bound to this leader, in this group and term.
+    private func leaseEnd(by position: Int, _ liveness: PairLiveness) -> Instant? {
+        guard progress[position].followEpoch != 0 else { return nil }
+        return liveness.leaseEnd(by: peers[position], epoch: progress[position].followEpoch)
     }
 
     /// Whether this leader's lease holds at `now`, a fresh reading of the boot clock.
     public func holdsLease(now: Instant, liveness: PairLiveness) -> Bool {
+        if now < knownLeaseEnd { return true }
         guard let end = leaseEnd(liveness: liveness) else { return false }
         return now < end
+    }
+
+    /// Notes at a turn's end how long the lease reaches now, when what is known will not do for long.
+    mutating func refreshLease(now: Instant, liveness: PairLiveness) {
+        let soon = Interval(nanoseconds: configuration.electionTimeout.nanoseconds / 2)
+        guard now + soon >= knownLeaseEnd, let end = leaseEnd(liveness: liveness) else { return }
+        knownLeaseEnd = max(knownLeaseEnd, end)
+    }
+
+    /// No lease from here on, whatever was known.
+    mutating func forgetLease() {
+        knownLeaseEnd = Instant(nanoseconds: .min)
     }
 
     /// Notes that a follower saw `round` in this term.

@@ -12,6 +12,7 @@ extension RaftCore {
         liveness: PairLiveness, effects: inout RaftEffects
     ) throws(DecodeError) {
         guard !isMuted, let position = position(of: sender) else { return }
+        guard message.term <= Limits.termMax else { throw .invalid("term") }
         if case .append(let append) = message.body {
             try receiveAppend(
                 append, entries: entries, from: sender, term: message.term, now: now,
@@ -72,6 +73,7 @@ extension RaftCore {
                 replicate(to: position, now: now, effects: &effects)
             }
             advanceTransfer(now: now, effects: &effects)
+            refreshLease(now: now, liveness: liveness)
         }
         staging.offer()
         releaseHeld(effects: &effects)
@@ -107,6 +109,9 @@ extension RaftCore {
     public mutating func tick(
         now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
+        invariant(
+            liveness.promise <= configuration.restartSilence ?? configuration.electionTimeout,
+            "promises outlive the silence after a restart")
         guard !isMuted else { return }
         switch role {
         case .follower: tickFollower(now: now, liveness: liveness, effects: &effects)

@@ -69,7 +69,7 @@ public struct RaftLog: ~Copyable, Sendable {
 
     /// Term of entry `index`, or nil when it is not in the log. Index `firstIndex - 1` is known.
     public func term(at index: LogIndex) -> Term? {
-        guard index + 1 >= firstIndex, index <= lastIndex else { return nil }
+        guard index <= lastIndex, index + 1 >= firstIndex else { return nil }
         return terms.term(at: index)
     }
 

@@ -33,7 +33,8 @@ final class ClientConnection: TCPStreamOwner {
 
     func streamWrote(_: TCPStream) {
         if farewell == nil {
-            host.engine.outputQueued(stream.queuedBytes, for: session)
+            host.engine.outputQueued(
+                stream.queuedBytes, for: session, now: SystemClock.reading())
         } else if stream.queuedBytes == 0 {
             end()
         }
@@ -56,7 +57,8 @@ final class ClientConnection: TCPStreamOwner {
         guard !isGone else { return false }
         if host.engine.output(of: session) > 0 {
             stream.write(host.engine.takeOutput(of: session))
-            host.engine.outputQueued(stream.queuedBytes, for: session)
+            host.engine.outputQueued(
+                stream.queuedBytes, for: session, now: SystemClock.reading())
         }
         return true
     }

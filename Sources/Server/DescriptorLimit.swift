@@ -10,25 +10,23 @@ enum DescriptorLimit {
         case insufficient(files: Int, clients: Int)
     }
 
-    /// Sees to room for `clients` clients and the process's own files, as Redis does: raised up to
-    /// the hard limit (beyond it, if the process may), in small steps down when that fails.
+    /// Sees to room for `clients` clients and the process's own files: raises the limit, beyond the
+    /// hard one if the process may, else up to it.
     static func makeRoom(forClients clients: Int) -> Outcome {
         let wanted = clients + ServerLimits.reservedDescriptors
         var limit = rlimit()
         guard getrlimit(resource, &limit) == 0 else {
             return .insufficient(files: 1024, clients: 1024 - ServerLimits.reservedDescriptors)
         }
-        let before = Int(clamping: limit.rlim_cur)
-        guard before < wanted else { return .sufficient }
-        var attempt = wanted
-        while attempt > before {
-            limit.rlim_cur = rlim_t(attempt)
-            limit.rlim_max = max(limit.rlim_max, rlim_t(attempt))
+        guard limit.rlim_cur < rlim_t(wanted) else { return .sufficient }
+        let hard = limit.rlim_max
+        for attempt in [rlim_t(wanted), min(rlim_t(wanted), hard)] {
+            limit.rlim_cur = attempt
+            limit.rlim_max = max(hard, attempt)
             if setrlimit(resource, &limit) == 0 { break }
             getrlimit(resource, &limit)
-            attempt -= 16
         }
-        let files = max(attempt, before)
+        let files = Int(clamping: limit.rlim_cur)
         if files >= wanted { return .raised(to: files) }
         return .insufficient(files: files, clients: files - ServerLimits.reservedDescriptors)
     }

@@ -76,7 +76,8 @@ final class LogLink {
     }
 
     private func progressed(written: UInt64, synced: UInt64) {
-        host.engine.logDurable(batch: written, now: SystemClock.reading())
+        host.engine.logDurable(
+            written: written, synced: synced, now: SystemClock.reading())
     }
 }
 

@@ -12,7 +12,8 @@ extension NodeHost {
     func endTurn() {
         let now = SystemClock.reading()
         liveness.stampLoop(now: now.boot)
-        if now.boot >= engine.nextDeadline { engine.tick(now: now) }
+        // Work left over from the turn before is done here, where reads may still be answered.
+        if engine.hasMoreWork || now.boot >= engine.nextDeadline { engine.tick(now: now) }
         // Read anew: the leases that this turn's reads relied on must hold after the last of them.
         engine.endTurn(now: SystemClock.reading())
         carryOut()
@@ -68,6 +69,9 @@ extension NodeHost {
         spare.sessions.removeAll(keepingCapacity: true)
         swap(&engine.outbox.sessionsToResume, &spare.sessions)
         for session in spare.sessions { clients.setPaused(session, false) }
+        spare.sessions.removeAll(keepingCapacity: true)
+        swap(&engine.outbox.sessionsToDrop, &spare.sessions)
+        for session in spare.sessions { clients.lost(session) }
         spare.sessions.removeAll(keepingCapacity: true)
         swap(&engine.outbox.sessionsToClose, &spare.sessions)
         for session in spare.sessions { clients.close(session) }

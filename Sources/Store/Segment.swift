@@ -86,6 +86,7 @@ struct Segment: Equatable {
     func lowerBound(_ hash: UInt64) -> Int {
         let count = count
         guard count > 0 else { return 0 }
+        guard count <= 2 * Self.countMax else { return binaryLowerBound(hash) }
         let hashes = unsafe hashes
         let leading = (hash << UInt64(depth)) >> 32
         var index = Int((leading &* UInt64(count)) >> 32)
@@ -95,6 +96,17 @@ struct Segment: Equatable {
             while unsafe index > 0 && hashes[index - 1] >= hash { index -= 1 }
         }
         return index
+    }
+
+    /// The same where hashes are known to be uneven.
+    private func binaryLowerBound(_ hash: UInt64) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if unsafe hashes[middle] < hash { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// Where the key is, or where it would have to be inserted.
@@ -172,8 +184,8 @@ struct Segment: Equatable {
         while middle < count, hash(at: middle) & bit == 0 { middle += 1 }
         func half(_ start: Int, _ end: Int) -> Segment {
             let size = end - start
-            let half = Segment(
-                capacity: min(size + size / 4 + 1, Self.countMax), depth: depth + 1)
+            let room = min(size + size / 4 + 1, Self.countMax)
+            let half = Segment(capacity: max(size, room), depth: depth + 1)
             half.append(self, from: start, upTo: end)
             return half
         }

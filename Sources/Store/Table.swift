@@ -34,8 +34,9 @@ struct Table: ~Copyable {
         var item: Item { segment.item(at: index) }
     }
 
-    /// Past this depth a segment just grows: only forged hashes get there.
-    private static let depthMax = 40
+    /// The directory stays smaller than count / this. Even hashes never come near; with others (a
+    /// forger would need the cluster's seed) a segment grows instead of splitting.
+    private static let entriesPerReferenceMin = 16
 
     /// Neighbours that hold so few entries together become one.
     private static let mergeBelow = Segment.countMax / 4
@@ -136,7 +137,7 @@ struct Table: ~Copyable {
         if root == 0 { root = Segment(capacity: 0, depth: 0).address }
         var directoryIndex = directoryIndex(of: hash)
         var segment = segment(at: directoryIndex)
-        while segment.count >= Segment.countMax, segment.depth < Self.depthMax {
+        while segment.count >= Segment.countMax, maySplit(segment) {
             split(segment)
             directoryIndex = self.directoryIndex(of: hash)
             segment = self.segment(at: directoryIndex)
@@ -165,6 +166,11 @@ struct Table: ~Copyable {
             mergeAround(directoryIndex)
         }
         return item
+    }
+
+    private func maySplit(_ segment: Segment) -> Bool {
+        if segment.depth < depth { return true }
+        return depth < 32 && directoryCount * Self.entriesPerReferenceMin <= count
     }
 
     private mutating func split(_ segment: Segment) {

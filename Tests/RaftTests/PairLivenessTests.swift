@@ -53,11 +53,11 @@ import Testing
         let follower = liveness(Self.n2)
         let epoch = follower.followEpoch(for: Self.n1)
         exchange(leader, follower, at: 1000)
-        #expect(leader.promisedSend(by: Self.n2, epoch: epoch) == at(1000))
+        #expect(leader.leaseEnd(by: Self.n2, epoch: epoch) == at(1270))
         #expect(follower.release(Self.n1, quoted: epoch, now: at(1400)))
         exchange(leader, follower, at: 1400)
-        #expect(leader.promisedSend(by: Self.n2, epoch: epoch) == nil)
-        #expect(leader.promisedSend(by: Self.n2, epoch: epoch + 1) == at(1400))
+        #expect(leader.leaseEnd(by: Self.n2, epoch: epoch) == nil)
+        #expect(leader.leaseEnd(by: Self.n2, epoch: epoch + 1) == at(1670))
         #expect(leader.promisedEpoch(of: Self.n2) == epoch + 1)
     }
 
@@ -95,8 +95,8 @@ import Testing
         let late = leader.ping(to: Self.n2, now: at(1310))!
         leader.receive(follower.receive(late, now: at(1311))!, now: at(1312))
         leader.receive(earlyPong, now: at(1313))
-        #expect(leader.promisedSend(by: Self.n2, epoch: epoch) == nil)
-        #expect(leader.promisedSend(by: Self.n2, epoch: epoch + 1) == at(1310))
+        #expect(leader.leaseEnd(by: Self.n2, epoch: epoch) == nil)
+        #expect(leader.leaseEnd(by: Self.n2, epoch: epoch + 1) == at(1580))
         #expect(leader.acknowledgedSend(by: Self.n2) == at(1310))
     }
 
@@ -132,7 +132,7 @@ import Testing
         let leader = liveness(Self.n1)
         exchange(leader, first, at: 1000)
         exchange(leader, second, at: 1100)
-        #expect(leader.promisedSend(by: Self.n2, epoch: old) == nil)
+        #expect(leader.leaseEnd(by: Self.n2, epoch: old) == nil)
     }
 
     @Test func `a stalled loop or disk is not vouched for`() {
@@ -147,6 +147,26 @@ import Testing
         #expect(node.ping(to: Self.n2, now: at(15_003)) == nil)
         node.syncFinished(now: at(15_004))
         #expect(node.ping(to: Self.n2, now: at(15_004)) != nil)
+    }
+
+    @Test func `who cannot be led is not bound`() {
+        let node = liveness(Self.n1)
+        node.linkDown(to: Self.n2, now: at(1000))
+        #expect(node.ping(to: Self.n2, now: at(1300)) != nil)
+        #expect(node.ping(to: Self.n2, now: at(1301)) == nil)
+        #expect(node.ping(to: Self.n3, now: at(1301)) != nil)
+        node.linkUp(to: Self.n2)
+        #expect(node.ping(to: Self.n2, now: at(1302)) != nil)
+    }
+
+    @Test func `a peer is believed no longer than it promised`() {
+        let leader = liveness(Self.n1)
+        let follower = PairLiveness(
+            node: Self.n2, boot: 1, peers: [Self.n1, Self.n2, Self.n3],
+            promise: .milliseconds(100), now: at(0))
+        exchange(leader, follower, at: 1000)
+        let epoch = follower.followEpoch(for: Self.n1)
+        #expect(leader.leaseEnd(by: Self.n2, epoch: epoch) == at(1070))
     }
 
     @Test func `a pair is up for one promise after a ping`() {
@@ -179,6 +199,6 @@ import Testing
         }
         #expect(leader.clockDisagrees(with: Self.n2) == isNoticed)
         let epoch = follower.followEpoch(for: Self.n1)
-        #expect((leader.promisedSend(by: Self.n2, epoch: epoch) == nil) == isNoticed)
+        #expect((leader.leaseEnd(by: Self.n2, epoch: epoch) == nil) == isNoticed)
     }
 }

@@ -299,7 +299,8 @@ import Testing
         let pong = LivenessMessage.pong(
             LivenessPong(
                 sender: NodeID(1), boot: 1, pingBoot: 2, pingTime: Instant(nanoseconds: 3),
-                pingSequence: 4, followEpoch: 5, promisedAt: Instant(nanoseconds: 6)))
+                pingSequence: 4, followEpoch: 5, promisedAt: Instant(nanoseconds: 6),
+                promise: .milliseconds(300)))
         for message in [ping, pong] {
             var buffer = ByteBuffer()
             message.encode(into: &buffer)

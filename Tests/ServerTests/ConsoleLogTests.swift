@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ConsoleLogTests {
     @Test func `a line looks like Redis's`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let path = directory.path + "/log"
         let sink = try LogSink(path: path, level: .info)
         let log = Logger(sink)
@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test func `nobody forges a line`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let path = directory.path + "/log"
         let log = Logger(try LogSink(path: path, level: .info))
         log.notice("name=\"x\n1:M 01 Jan 2026 00:00:00.000 * all is well\r\n\"")
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func `after a rotation the lines go to the new file`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let path = directory.path + "/log"
         let sink = try LogSink(path: path, level: .info)
         let log = Logger(sink)
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `the level changes for all loggers at once`() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let path = directory.path + "/log"
         let sink = try LogSink(path: path, level: .warning)
         let (one, other) = (Logger(sink), Logger(sink))

@@ -46,7 +46,7 @@ import UV
                 result = .some(greeting)
                 var bytes = [UInt8](repeating: 0, count: 100)
                 usleep(20_000)
-                rest = recv(stream.descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT.rawValue))
+                rest = recv(stream.descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
                 stream.close()
             }
         }
@@ -129,7 +129,9 @@ import UV
                     loop, host: "127.0.0.1", port: bound, from: try bind("127.0.0.1"),
                     within: .milliseconds(150)
                 ) { result in
-                    if case .failure(let error) = result { results.append(error.name) } else {
+                    if case .failure(let error) = result {
+                        results.append(error.name)
+                    } else {
                         results.append("reached")
                     }
                 })
@@ -140,8 +142,9 @@ import UV
 
     @Test func `room for a few clients is there, room for a billion is not`() {
         #expect(DescriptorLimit.makeRoom(forClients: 1) == .sufficient)
-        guard case .insufficient(let files, let clients) = DescriptorLimit.makeRoom(
-            forClients: 2_000_000_000)
+        guard
+            case .insufficient(let files, let clients) = DescriptorLimit.makeRoom(
+                forClients: 2_000_000_000)
         else {
             Issue.record("two billion files")
             return

@@ -258,9 +258,9 @@ private func judge(
     @Test func `a term or a commit that goes back is found`() {
         var checker = ReplicaChecker()
         checker.progress(node: 1, life: 1, group: 0, term: 4, commit: 9, at: .zero)
-        checker.progress(node: 1, life: 2, group: 0, term: 4, commit: 3, at: .zero)
+        checker.progress(node: 1, life: 2, group: 0, term: 3, commit: 3, at: .zero)
         #expect(checker.violations.isEmpty)
-        checker.progress(node: 1, life: 2, group: 0, term: 3, commit: 2, at: .zero)
+        checker.progress(node: 1, life: 2, group: 0, term: 2, commit: 2, at: .zero)
         #expect(checker.violations.count == 2)
     }
 }

@@ -4,12 +4,13 @@ import UV
 /// Keeps what a stream tells, for tests.
 final class Recorder: TCPStreamOwner {
     private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 16)
-    private(set) var received: [UInt8] = []
+    // Not an array: appending raw memory to one takes a debug build seconds per megabyte.
+    private var kept = ByteBuffer()
+    var received: [UInt8] { kept.copyBytes() }
     private(set) var receivedCount = 0
     private(set) var ended = false
     private(set) var wrote = 0
     private(set) var errors: [UVError] = []
-    var keepsBytes = true
     var onReceived: ((TCPStream) -> Void)?
     var onEnded: ((TCPStream) -> Void)?
 
@@ -18,7 +19,7 @@ final class Recorder: TCPStreamOwner {
     func readBuffer(for _: TCPStream) -> UnsafeMutableRawBufferPointer { memory }
 
     func stream(_ stream: TCPStream, received count: Int) {
-        if keepsBytes { received += memory[0..<count] }
+        kept.append(Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[..<count])))
         receivedCount += count
         onReceived?(stream)
     }
@@ -88,9 +89,16 @@ extension Address {
     }
 }
 
-/// Bytes that show any loss, doubling or reordering: the position, hashed down to a byte.
+/// Bytes that show any loss, doubling or reordering of up to a block: a block of a prime number of
+/// random bytes, over and over. (Computing each byte takes a debug build a second per megabyte.)
 func pattern(from start: Int, count: Int) -> [UInt8] {
-    (start..<start + count).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 11) }
+    var generator = SeededGenerator(seed: UInt64(start))
+    let block = (0..<8191).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + block.count)
+    while bytes.count < count { bytes += block }
+    bytes.removeLast(bytes.count - count)
+    return bytes
 }
 
 extension TCPStream {

@@ -46,6 +46,10 @@ struct Session: ~Copyable {
     var output = ByteBuffer()
     /// Bytes that the host has taken and not yet written.
     var queuedInHost = 0
+    /// Its commands wait until the unsent output has become less.
+    var isOutputHeld = false
+    /// Since when the unsent output is above the soft limit.
+    var softLimitSince: Instant?
 
     var wait = Wait.nothing
     /// Commands under way.

@@ -32,6 +32,7 @@ extension NodeState {
         var shared = 0
         while !session.isClosing {
             if session.output.count + session.queuedInHost > EngineLimits.heldOutputBytesMax {
+                session.isOutputHeld = true
                 return .waiting
             }
             if !session.parsed {

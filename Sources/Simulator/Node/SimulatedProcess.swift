@@ -82,7 +82,7 @@ final class SimulatedProcess {
         liveness.stampLoop(now: now.boot)
         tookClientBytes = false
         while let inbound = inbox.popFirst() { take(inbound, now: now) }
-        if engine.nextDeadline <= now.boot { engine.tick(now: now) }
+        if engine.hasMoreWork || engine.nextDeadline <= now.boot { engine.tick(now: now) }
     }
 
     private func take(_ inbound: Inbound, now: ClockReading) {
@@ -112,12 +112,12 @@ final class SimulatedProcess {
             engine.close(session)
         case .outputQueued(let connection, let bytes):
             if let session = sessions[connection] {
-                engine.outputQueued(bytes, for: session)
+                engine.outputQueued(bytes, for: session, now: now)
             } else if links[connection] != nil {
                 engine.outputQueued(bytes, for: LinkID(UInt64(connection)))
             }
         case .logDurable(let batch):
-            engine.logDurable(batch: batch, now: now)
+            engine.logDurable(written: batch, synced: batch, now: now)
         case .logRead(let id, let bytes):
             if let bytes {
                 engine.logRead(LogReadID(id), bytes: bytes.span, now: now)
@@ -207,8 +207,9 @@ final class SimulatedProcess {
             let bytes = engine.takeOutput(of: session).copyBytes()
             if !bytes.isEmpty { outbound.output.append((connection, bytes)) }
         }
-        let closing = engine.outbox.sessionsToClose
+        let closing = engine.outbox.sessionsToClose + engine.outbox.sessionsToDrop
         engine.outbox.sessionsToClose.removeAll(keepingCapacity: true)
+        engine.outbox.sessionsToDrop.removeAll(keepingCapacity: true)
         for session in closing {
             guard let connection = connections[session] else { continue }
             outbound.closes.append(connection)

@@ -35,7 +35,7 @@ final class SingleNode {
     func turn() {
         advance(milliseconds: 20)
         liveness.stampLoop(now: now.boot)
-        if engine.nextDeadline <= now.boot { engine.tick(now: now) }
+        if engine.hasMoreWork || engine.nextDeadline <= now.boot { engine.tick(now: now) }
         endTurn()
         if isDiskFast { makeDurable() }
     }
@@ -51,7 +51,7 @@ final class SingleNode {
     func makeDurable() {
         guard let last = undurable.last else { return }
         undurable.removeAll()
-        engine.logDurable(batch: last, now: now)
+        engine.logDurable(written: last, synced: last, now: now)
         endTurn()
     }
 
