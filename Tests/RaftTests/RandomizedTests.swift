@@ -27,9 +27,65 @@ import Testing
     /// successor commits as soon as the promises allow.
     @Test(arguments: 0..<8)
     func `a lease ends before a successor commits, at the limit of the drift`(seed: Int) {
-        var run = RandomRun(seed: UInt64(seed), huntsLeases: true)
+        var run = RandomRun(seed: UInt64(seed), size: 3, huntsLeases: true)
         for _ in 0..<8 { run.cutOffSlowLeader() }
         run.livenessPhase()
+    }
+}
+
+/// Partial connectivity (S13): whatever links are cut, one way or both, a majority whose members all
+/// reach each other makes progress.
+@Suite struct ConnectivityTests {
+    @Test(arguments: 0..<64)
+    func `three nodes progress over every graph with a connected majority`(graph: Int) {
+        check(size: 3, graph: UInt64(graph))
+    }
+
+    @Test(arguments: 0..<24)
+    func `five nodes progress over graphs with a connected majority`(seed: Int) {
+        var generator = SeededGenerator(seed: UInt64(seed))
+        // A random triangle is whole; each other link is there or not.
+        var graph = generator.next()
+        let first = Int(generator.below(5))
+        let triangle = [first, (first + 1) % 5, (first + 1 + 1 + Int(generator.below(2))) % 5]
+        for one in triangle {
+            for other in triangle where one != other {
+                graph |= 1 << UInt64(Self.link(one, other, size: 5))
+            }
+        }
+        check(size: 5, graph: graph)
+    }
+
+    /// Links are numbered by source, then by target without the source itself.
+    static func link(_ source: Int, _ target: Int, size: Int) -> Int {
+        source * (size - 1) + (target < source ? target : target - 1)
+    }
+
+    private func check(size: Int, graph: UInt64) {
+        func isThere(_ source: Int, _ target: Int) -> Bool {
+            source == target || graph >> UInt64(Self.link(source, target, size: size)) & 1 == 1
+        }
+        let needed = size / 2 + 1
+        let hasMajority = (0..<(1 << size)).contains { subset in
+            let members = (0..<size).filter { subset >> $0 & 1 == 1 }
+            return members.count >= needed
+                && members.allSatisfy { one in members.allSatisfy { isThere(one, $0) } }
+        }
+        var run = RandomRun(seed: graph, size: size)
+        run.pass(milliseconds: 1000)
+        for source in 0..<size {
+            for target in 0..<size where !isThere(source, target) {
+                run.cut(NodeID(UInt16(source + 1)), NodeID(UInt16(target + 1)))
+            }
+        }
+        run.pass(milliseconds: 2500)
+        let before = run.groups[0].oracle.commit
+        run.pass(milliseconds: 1000)
+        if hasMajority {
+            let after = run.groups[0].oracle.commit
+            let states = run.groups[0].nodes.map(\.core)
+            #expect(after > before + 20, "graph \(graph): \(states)")
+        }
     }
 }
 
@@ -73,11 +129,13 @@ struct RandomRun {
         }
     }
 
-    init(seed: UInt64, huntsLeases: Bool = false) {
+    /// - Parameter size: nodes without faults but those that the test makes itself; nil for a size
+    ///   and faults drawn from the seed.
+    init(seed: UInt64, size quiet: Int? = nil, huntsLeases: Bool = false) {
         self.seed = seed
         var generator = SeededGenerator(seed: seed)
-        let sizes = huntsLeases ? [3] : [1, 2, 3, 3, 3, 3, 4, 5]
-        let size = sizes[Int(generator.below(UInt64(sizes.count)))]
+        let sizes = [1, 2, 3, 3, 3, 3, 4, 5]
+        let size = quiet ?? sizes[Int(generator.below(UInt64(sizes.count)))]
         let inflight = generator.below(2) == 0 ? 4 << 20 : 1000
         let appendMax = generator.below(2) == 0 ? 60 * 1024 : 150
         let chunk = generator.below(2) == 0 ? 256 << 10 : 200
@@ -88,7 +146,7 @@ struct RandomRun {
             configuration.probeInterval = .milliseconds(900)
         }
         var groups = [Cluster(size, configure: configure)]
-        for _ in 0..<(huntsLeases ? 0 : generator.below(3)) {
+        for _ in 0..<(quiet == nil ? generator.below(3) : 0) {
             groups.append(Cluster(size, besides: groups[0], configure: configure))
         }
         self.groups = groups
@@ -108,7 +166,7 @@ struct RandomRun {
             }
         }
         blocked = Array(repeating: false, count: 16 * 16)
-        faults = huntsLeases ? Faults() : Faults(&generator)
+        faults = quiet == nil ? Faults(&generator) : Faults()
         self.generator = generator
     }
 
@@ -133,6 +191,16 @@ struct RandomRun {
             }
             step()
         }
+    }
+
+    /// Time passes without new faults.
+    mutating func pass(milliseconds: Int) {
+        for _ in 0..<milliseconds { step() }
+    }
+
+    /// Cuts one direction between two nodes.
+    mutating func cut(_ source: NodeID, _ target: NodeID) {
+        blocked[Int(source.raw) * 16 + Int(target.raw)] = true
     }
 
     /// Makes the slow clock lead, cuts it off at a random moment, and heals.
