@@ -215,6 +215,11 @@ final class Cluster {
         turn(node) { replica, now, liveness, effects in
             replica.core.tick(now: now, liveness: liveness, effects: &effects)
         }
+        if let replica = node.replica {
+            precondition(
+                replica.core.nextDeadline > node.clock(time),
+                "\(node.id) would spin: \(replica.core.role) \(replica.core.nextDeadline)")
+        }
     }
 
     @discardableResult
