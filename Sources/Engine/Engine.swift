@@ -28,15 +28,17 @@ public struct Engine: ~Copyable {
 
     /// Continues from a recovered log, or begins on an empty directory.
     ///
+    /// - Parameter machine: names the machine's present boot; another value after a restart means
+    ///   that unsynced writes may be gone.
     /// - Throws: `StartError` when the directory does not belong to this node.
     public init(
         configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
-        now: ClockReading, liveness: PairLiveness
+        machine: UInt64 = 0, now: ClockReading, liveness: PairLiveness
     ) throws(StartError) {
         let beginning = try NodeBeginning(configuration, recovered.nodeRecords)
         node = NodeState(
-            beginning, configuration: configuration, recovered: recovered, seed: seed, now: now,
-            liveness: liveness)
+            beginning, configuration: configuration, recovered: recovered, seed: seed,
+            machine: machine, now: now, liveness: liveness)
         sessions = SessionTable()
         outbox = Outbox()
         nextDeadline = now.boot

@@ -281,6 +281,7 @@ extension NodeState {
 
     mutating func endTurn(now: ClockReading) {
         considerGenesis(now: now)
+        considerTrust(now: now)
         for group in 0..<replicas.count {
             route(group, now: now)
             if replicas[group].core.role == .leader {
@@ -391,7 +392,12 @@ extension NodeState {
         let leads = (0..<replicas.count).contains { replicas[$0].core.role == .leader }
         let isAlone = peers.isEmpty
         let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
-        if !leads || isAlone || isOver { mayExit = true }
+        guard !leads || isAlone || isOver else { return }
+        if stopBatch == nil {
+            wal.identity(NodeRecord.stopped.encode().readable)
+            stopBatch = wal.lastBatch + 1
+        }
+        if isOver || wal.durableBatch >= stopBatch ?? 0 { mayExit = true }
     }
 
     /// Fills the outbox.

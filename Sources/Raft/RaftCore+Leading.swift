@@ -53,6 +53,7 @@ extension RaftCore {
         for peer in peers { send(.steppedDown(led: term), to: peer, effects: &effects) }
         setRole(.follower, effects: &effects)
         setLeader(nil, effects: &effects)
+        forgetLease()
         progress.removeAll(keepingCapacity: true)
         transfer = nil
         roundOpen = false

@@ -73,6 +73,7 @@ extension RaftCore {
                 replicate(to: position, now: now, effects: &effects)
             }
             advanceTransfer(now: now, effects: &effects)
+            refreshLease(now: now, liveness: liveness)
         }
         staging.offer()
         releaseHeld(effects: &effects)

@@ -79,7 +79,8 @@ extension NodeHost {
             liveness = PairLiveness(
                 configuration, boot: try Engine.nextBoot(after: recovered), now: now.boot)
             engine = try Engine(
-                configuration: configuration, recovered: recovered, seed: random.next(), now: now,
+                configuration: configuration, recovered: recovered, seed: random.next(),
+                machine: MachineBoot.current(), now: now,
                 liveness: liveness)
         } catch { throw NodeStartError(error, in: configuration.dir) }
         do throws(UVError) {

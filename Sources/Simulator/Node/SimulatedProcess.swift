@@ -207,8 +207,9 @@ final class SimulatedProcess {
             let bytes = engine.takeOutput(of: session).copyBytes()
             if !bytes.isEmpty { outbound.output.append((connection, bytes)) }
         }
-        let closing = engine.outbox.sessionsToClose
+        let closing = engine.outbox.sessionsToClose + engine.outbox.sessionsToDrop
         engine.outbox.sessionsToClose.removeAll(keepingCapacity: true)
+        engine.outbox.sessionsToDrop.removeAll(keepingCapacity: true)
         for session in closing {
             guard let connection = connections[session] else { continue }
             outbound.closes.append(connection)
