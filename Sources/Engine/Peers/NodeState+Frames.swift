@@ -371,13 +371,11 @@ extension NodeState {
         _ group: Int, _ index: Int, status: ReplyStatus, reply: Span<UInt8>,
         _ sessions: inout SessionTable
     ) {
-        guard var gather = sessions[index].gather else { return }
-        gather.parts[group - 1] =
-            status == .complete
+        let part =
+            status == .complete && !reply.isEmpty
             ? reply.copied
             : Array("-UNCERTAIN The command was executed at most once, its reply is lost\r\n".utf8)
-        gather.remaining -= 1
-        sessions[index].gather = gather
-        if gather.remaining == 0 { sessions.markReady(index) }
+        sessions[index].gather?.add(part, of: group - 1)
+        if sessions[index].gather?.remaining == 0 { sessions.markReady(index) }
     }
 }
