@@ -1,8 +1,9 @@
-internal import Configuration
 internal import Bytes
+internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import WAL
 
 /// From the queues of this node, as origin, to the leaders of the groups.
 extension NodeState {
@@ -29,7 +30,8 @@ extension NodeState {
 
     /// An answer that does not come on an open link is asked for again.
     private mutating func restartWhenStuck(_ group: Int, now: ClockReading) {
-        let patience = configuration.electionTimeout + configuration.electionTimeout
+        let patience =
+            configuration.electionTimeout + configuration.electionTimeout
             + configuration.electionTimeout
         func isStuck(_ queue: borrowing CommandQueue) -> Bool {
             queue.sent > 0 && queue.progressAt + patience < now.boot
