@@ -418,8 +418,11 @@ public struct Engine: ~Copyable {
                 }
             } else {
                 node.statistics.leaseReadsTakenBack += 1
-                sessions[index].output.truncate(to: mark.output)
-                sessions[index].cursor = mark.cursor
+                // A session that was ended meanwhile may have less output than at its mark.
+                let kept = min(mark.output, sessions[index].output.count)
+                sessions[index].output.truncate(to: kept)
+                sessions[index].cursor = min(mark.cursor, sessions[index].input.count)
+                sessions[index].replyMode = mark.replyMode
                 sessions[index].parsed = false
                 sessions[index].parser.reset()
                 sessions.markReady(index)

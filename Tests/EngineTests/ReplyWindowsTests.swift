@@ -25,7 +25,7 @@ import Testing
     }
 
     private func reply(
-        of sequence: UInt64, _ origin: Origin, in windows: ReplyWindows
+        of sequence: UInt64, _ origin: Origin, in windows: inout ReplyWindows
     ) -> [UInt8] {
         var buffer = ByteBuffer()
         windows.appendReply(of: sequence, origin: origin, to: &buffer)
@@ -90,7 +90,8 @@ import Testing
                 let expected = kept.reply
             {
                 #expect(arrival == .repeated, "step \(step)")
-                #expect(self.reply(of: sequence, origin, in: windows) == expected)
+                let told = self.reply(of: sequence, origin, in: &windows)
+                #expect(told == expected)
             } else {
                 #expect(arrival == .forgotten, "step \(step)")
             }
@@ -109,7 +110,7 @@ import Testing
         record([2], 1, new, in: &windows)
         #expect(windows.arrival(of: 2, origin: old, floor: 1) == .forgotten)
         #expect(windows.arrival(of: 1, origin: new, floor: 1) == .repeated)
-        #expect(reply(of: 1, new, in: windows) == [2])
+        #expect(reply(of: 1, new, in: &windows) == [2])
     }
 
     @Test func `a window holds at most its bytes and forgets the oldest first`() {
@@ -125,7 +126,7 @@ import Testing
         }
         for sequence in 7...10 as ClosedRange<UInt64> {
             #expect(windows.arrival(of: sequence, origin: origin, floor: 1) == .repeated)
-            #expect(reply(of: sequence, origin, in: windows).first == UInt8(sequence))
+            #expect(reply(of: sequence, origin, in: &windows).first == UInt8(sequence))
         }
     }
 
@@ -142,7 +143,7 @@ import Testing
         #expect(windows.arrival(of: 1, origin: origin, floor: 1) == .repeated)
         #expect(windows.arrival(of: 2, origin: origin, floor: 1) == .forgotten)
         #expect(windows.arrival(of: 3, origin: origin, floor: 1) == .repeated)
-        #expect(reply(of: 3, origin, in: windows) == [9])
+        #expect(reply(of: 3, origin, in: &windows) == [9])
     }
 
     @Test func `equal histories give equal digests and different ones do not`() {

@@ -50,6 +50,7 @@ extension Engine {
             ? executeOnAllGroups(index, request, spec, now: now)
             : executeOnNode(index, request, spec, now: now)
         guard let step else { return false }
+        sessions[index].blockedSince = nil
         // The session may be gone, or its input: CLIENT KILL, QUIT.
         if !sessions[index].isGone, sessions[index].parsed {
             sessions[index].parsed = false
@@ -89,6 +90,10 @@ extension Engine {
         guard node.dataGroups > 0 else {
             node.block(&sessions[index], now: now)
             return nil
+        }
+        let bytes = request.arguments.reduce(0) { $0 + $1.count }
+        guard bytes + 8 * request.count <= EngineLimits.inlineCommandBytesMax else {
+            return reply(index) { $0.error("ERR the command is too large to be asked of every group") }
         }
         switch spec.name.description {
         case "dbsize":

@@ -144,7 +144,7 @@ extension NodeState {
             sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
             return
         }
-        let run = try checkedRun(&reader, from: at)
+        let run = try checkedRun(&reader, from: at, isRead: false)
         switch peers[at].inbound[group].writes.judge(header, boot: peers[at].hello?.boot ?? 0) {
         case .ignore: return
         case .gap:
@@ -162,9 +162,12 @@ extension NodeState {
     /// copied into an entry must be readable on every replica for ever.
     @_lifetime(copy reader)
     private func checkedRun(
-        _ reader: inout ByteReader, from at: Int
+        _ reader: inout ByteReader, from at: Int, isRead: Bool
     ) throws(DecodeError) -> Span<UInt8> {
         let rest = reader.remaining
+        guard rest <= EngineLimits.batchBytesMax + RunHeader.encodedBytesMax else {
+            throw .invalid("run size")
+        }
         let run = try reader.readBytes(rest)
         var check = ByteReader(run)
         let header = try RunHeader(from: &check)
@@ -173,23 +176,27 @@ extension NodeState {
         else { throw .invalid("origin") }
         for _ in 0..<header.count {
             let command = try LoggedCommand(from: &check)
-            try checkCommand(command)
+            try checkCommand(command, isRead: isRead)
         }
         guard check.remaining == 0 else { throw .invalid("run length") }
         return run
     }
 
-    private func checkCommand(_ command: borrowing LoggedCommand) throws(DecodeError) {
+    private func checkCommand(
+        _ command: borrowing LoggedCommand, isRead: Bool
+    ) throws(DecodeError) {
         if command.flags.contains(.large) {
+            guard !isRead else { throw .invalid("large read") }
             _ = try LargeReference(decoding: command.arguments)
             return
         }
         var decoder = ArgumentDecoder()
-        _ = try decoder.decode(command.arguments)
+        let length = try decoder.decode(command.arguments)
         let request = decoder.request(over: command.arguments)
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
-            throw .invalid("command")
-        }
+        // A write that came as a read would change the leader's state alone.
+        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil,
+            length == command.arguments.count, !(isRead && spec.isWrite)
+        else { throw .invalid("command") }
     }
 
     private mutating func receiveReads(
@@ -204,7 +211,7 @@ extension NodeState {
             sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
             return
         }
-        let run = try checkedRun(&reader, from: at)
+        let run = try checkedRun(&reader, from: at, isRead: true)
         switch peers[at].inbound[group].reads.judge(header, boot: peers[at].hello?.boot ?? 0) {
         case .ignore: return
         case .gap:

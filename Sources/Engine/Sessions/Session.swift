@@ -86,6 +86,7 @@ struct Session: ~Copyable {
     struct LeaseMark {
         var cursor: Int
         var output: Int
+        var replyMode: ReplyMode
     }
 
     init(

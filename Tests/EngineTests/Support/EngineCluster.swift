@@ -155,7 +155,9 @@ final class EngineCluster {
     func turn(_ node: ClusterNode, atEnd: (() -> Void)? = nil) {
         guard let process = node.process, !node.isPaused else { return }
         process.liveness.stampLoop(now: now.boot)
-        if process.engine.nextDeadline <= now.boot { process.engine.tick(now: now) }
+        if process.engine.hasMoreWork || process.engine.nextDeadline <= now.boot {
+            process.engine.tick(now: now)
+        }
         atEnd?()
         process.engine.endTurn(now: now)
         carryOut(node, process)
@@ -175,7 +177,7 @@ final class EngineCluster {
         guard let process = node.process, let last = process.undurable.last else { return }
         for batch in process.undurable { node.disk.execute(batch) }
         process.undurable.removeAll()
-        process.engine.logDurable(batch: last.number, now: now)
+        process.engine.logDurable(written: last.number, synced: last.number, now: now)
         process.engine.endTurn(now: now)
         carryOut(node, process)
     }
@@ -219,7 +221,8 @@ final class EngineCluster {
         process.engine.outbox.sessionsToPause.removeAll()
         for session in process.engine.outbox.sessionsToResume { process.paused.remove(session) }
         process.engine.outbox.sessionsToResume.removeAll()
-        let closes = process.engine.outbox.sessionsToClose
+        let closes = process.engine.outbox.sessionsToDrop + process.engine.outbox.sessionsToClose
+        process.engine.outbox.sessionsToDrop.removeAll()
         process.engine.outbox.sessionsToClose.removeAll()
         for session in closes where process.closed.insert(session).inserted {
             process.engine.close(session)
