@@ -16,6 +16,7 @@ extension NodeState {
 
     mutating func logDurable(written batch: UInt64, synced: UInt64, now: ClockReading) {
         wal.durable(upTo: synced)
+        writtenBatch = batch
         if !isStarted, batch >= startBatch {
             isStarted = true
             for index in links.openIndices { sendHello(index) }

@@ -44,6 +44,8 @@ struct NodeState: ~Copyable {
     var links = LinkTable()
 
     var wal: WALWriter
+    /// The log has taken everything up to this batch.
+    var writtenBatch: UInt64 = 0
     /// When the last batch was sealed.
     var sealedAt = Instant(nanoseconds: 0)
     /// For each sealed batch that is not durable yet: what each group waits for in it.

@@ -89,7 +89,7 @@ extension RaftCore {
         case .preCandidate, .candidate:
             return electionDeadline
         case .follower:
-            return min(electionDeadline, probeAt)
+            return leader == nil ? electionDeadline : min(electionDeadline, probeAt)
         case .leader:
             var deadline = quorumCheckAt
             for follower in progress where follower.linkUp {

@@ -52,8 +52,8 @@ public struct RaftCore: ~Copyable {
     public internal(set) var role = RaftRole.follower
     /// Who leads in `term`, as far as known; nil while looking for one.
     public internal(set) var leader: NodeID?
-    /// Everything up to here is committed. Not persisted: 0 after a restart.
-    public internal(set) var commit: LogIndex = 0
+    /// Everything up to here is committed. Not persisted: after a restart it is what was compacted.
+    public internal(set) var commit: LogIndex
     /// Why this replica campaigned last.
     public internal(set) var electionReason = ElectionReason.none
     /// A replica that is muted takes part in nothing: it drops messages, never votes, never
@@ -164,6 +164,7 @@ public struct RaftCore: ~Copyable {
         let restoredLog = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
         let lastTerm = restoredLog.lastTerm
         let lastIndex = restoredLog.lastIndex
+        let firstIndex = restoredLog.firstIndex
         invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
         self.configuration = configuration
         peers = members.filter { $0 != configuration.id }
@@ -171,6 +172,7 @@ public struct RaftCore: ~Copyable {
         term = restoredTerm
         vote = restoredVote
         log = restoredLog
+        commit = firstIndex - 1
         durability = Durability(term: restoredTerm, vote: restoredVote, lastIndex: lastIndex)
         granted = Array(repeating: false, count: members.count - 1)
         isLinkDown = Array(repeating: false, count: members.count - 1)

@@ -135,7 +135,7 @@ private final class TestNode {
                 let listener = try? TCPListener(loop, address: address)
             else { return }
             listener.onConnection = { stream in
-                _ = GreetingReader(stream, within: .seconds(1)) { stream, greeting in
+                _ = GreetingReader(stream, within: .seconds(1)) { _, stream, greeting in
                     if greeting == .liveness, let copy = try? stream.duplicateDescriptor() {
                         post(copy)
                     }

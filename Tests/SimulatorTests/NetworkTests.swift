@@ -92,6 +92,22 @@ import Testing
         #expect(runner.network.counts[.framesHeld] > 0)
     }
 
+    @Test func `all that was held arrives after the opening, and nothing lags behind`() {
+        var runner = Runner()
+        let link = runner.open()
+        runner.network.block(from: 1, to: 2)
+        for byte in 1...9 as ClosedRange<UInt8> {
+            runner.network.send([byte], over: link, towards: 1, now: runner.now)
+        }
+        runner.run()
+        runner.network.unblock(from: 1, to: 2, now: runner.now)
+        runner.run()
+        #expect(runner.received[1] == [1, 2, 3, 4, 5, 6, 7, 8, 9])
+        runner.network.send([10], over: link, towards: 1, now: runner.now)
+        runner.run()
+        #expect(runner.received[1].last == 10)
+    }
+
     @Test func `a broken connection loses what is in flight and both sides learn of it`() {
         var runner = Runner()
         let link = runner.open()

@@ -22,6 +22,8 @@ extension NodeState {
             peers[at].link = nil
             log(.notice, "peer-disconnected peer=\(peers[at].name)")
             for group in 0..<replicas.count { replicas[group].core.linkDown(peer) }
+            // Without a link this node leads that peer nowhere, and must not bind it by pings.
+            liveness.linkDown(to: peer, now: now.boot)
             for group in 0..<routes.count where routes[group].target?.node == peer {
                 routes[group].restart(now: now.boot)
             }
@@ -107,6 +109,7 @@ extension NodeState {
     /// A peer is there (again): whatever was under way to it is lost.
     private mutating func linkAdmitted(_ index: Int, now: ClockReading) {
         guard let peer = links[index].peer else { return }
+        liveness.linkUp(to: peer)
         for group in 0..<replicas.count {
             replicas[group].core.linkUp(peer)
             if routes[group].target?.node == peer { routes[group].restart(now: now.boot) }

@@ -41,6 +41,7 @@ struct CommandQueue: ~Copyable {
     var isEmpty: Bool { items.isEmpty }
     var byteCount: Int { bytes.count }
     var unsent: Int { items.count - sent }
+    var unsentBytes: Int { bytes.count - sentBytes }
     var oldestUnsent: Item? { sent < items.count ? items[sent] : nil }
 
     /// Appends a command; its sequence is returned.

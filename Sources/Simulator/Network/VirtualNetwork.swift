@@ -272,6 +272,10 @@ struct VirtualNetwork {
         }
         guard let bytes = connections[number]?.pipes[end].arrived(now: now) else { return .nothing }
         pump(number, end, now: now)
+        // Chunks that were held by a blocked direction come one after the other.
+        if let next = connections[number]?.pipes[end].inFlight.first, next.arrival <= now {
+            wishes.append((.arrival(connection: number, end: end), now))
+        }
         if bytes.isEmpty {
             connections[number]?.states[end] = .closed
             forgetIfOver(number)

@@ -88,7 +88,9 @@ extension Scenario {
         guard let refusal = simulation.nodes[victim].refusal else {
             throw .broken("a damaged log was accepted")
         }
-        try stage.expect(refusal.contains("wal-") && refusal.contains("offset"), "the refusal does not say where: \(refusal)")
+        try stage.expect(
+            refusal.contains("wal-") && refusal.contains("offset"),
+            "the refusal does not say where: \(refusal)")
         // The others go on. The disk is repaired by hand, as the operator would from a copy.
         try stage.call(1, ClientCommand("SET", "after", "1"))
         simulation.nodes[victim].disk.flipBit(segment, offset: 3000, bit: 4)

@@ -21,7 +21,7 @@ extension Scenario {
             play: leadsAgain),
         Scenario(
             "forward-reply-lost",
-            "a command is executed and its reply lost with the link; the origin asks again",
+            "a command is executed, and the origin loses the link before it hears of it",
             play: replyLost),
         Scenario(
             "forward-many-groups", "the same chaos with four groups and pipelines over all of them",
@@ -172,13 +172,14 @@ extension Scenario {
             "old frames were executed: \(before.summary) elements, then \(after.summary)")
     }
 
-    /// Replies on their way to the origin are set aside and the link breaks: the origin sends the
-    /// commands again, which were executed before.
+    /// An origin answers when it has applied its command itself. Here all that the leader tells it is
+    /// set aside and the link breaks: it sends the commands again, which were executed before.
     private static func replyLost(_ stage: Stage) throws(ScenarioError) {
         for _ in 1...5 {
             let leader = try stage.waitForLeader()
             let origin = stage.others(than: leader)[0]
-            stage.simulation.network.stash(kinds: [Stage.replyFrame], from: leader, to: origin)
+            stage.simulation.network.stash(
+                kinds: [Stage.raftFrame, Stage.replyFrame], from: leader, to: origin)
             try stage.connect(1, to: origin)
             let before = stage.reading(leader)?.applied ?? 0
             burst(stage, 1, 20)

@@ -209,7 +209,7 @@ extension Scenario {
         for from in others {
             for to in others where to != from {
                 stage.simulation.network.stash(
-                    kinds: [Stage.raftAppendFrame], from: from, to: to)
+                    kinds: [Stage.raftFrame], from: from, to: to)
             }
         }
         stage.kill(old, powerCut: true)
@@ -240,7 +240,7 @@ extension Scenario {
 
 extension Stage {
     /// The kind of frame that carries Raft messages (`PeerFrameKind.raft`).
-    static let raftAppendFrame: UInt8 = 3
+    static let raftFrame: UInt8 = 3
     /// Forwarded writes, forwarded reads, and replies to writes.
     static let forwardFrame: UInt8 = 4
     static let replyFrame: UInt8 = 8

@@ -51,6 +51,8 @@ public struct Scenario: Sendable {
         options.faults = FaultOptions()
         options.interposes = true
         options.client.patience = .seconds(60)
+        // Recovery reads a segment to its end: small ones keep the many restarts quick.
+        options.segmentBytes = 64 << 10
         return options
     }
 

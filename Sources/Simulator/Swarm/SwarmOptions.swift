@@ -55,7 +55,7 @@ public struct SwarmOptions: Sendable {
         heartbeat = Interval(nanoseconds: electionTimeout.nanoseconds / 4)
         requestTimeout = random.pick([.seconds(1), .seconds(3), .seconds(5)])
         logCacheBytes = random.pick([16 << 10, 256 << 10, 64 << 20])
-        segmentBytes = random.pick([64 << 10, 256 << 10, 1 << 20])
+        segmentBytes = random.pick([32 << 10, 64 << 10, 256 << 10])
         clockRatePPM = random.pick([0, 200, 5000, 40_000])
         wallOffset = random.pick([0, 500, 60_000])
         if random.happens(0.2) { turn = .microseconds(5) ... .milliseconds(20) }
