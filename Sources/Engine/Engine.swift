@@ -455,7 +455,7 @@ public struct Engine: ~Copyable {
         }
         sessions.flushing.removeAll(keepingCapacity: true)
         node.flush(into: &outbox, now: now)
-        if !sessions.ready.isEmpty { hasMoreWork = true }
+        if !sessions.ready.isEmpty || node.hasUnrouted { hasMoreWork = true }
         for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {
             hasMoreWork = true
         }

@@ -87,6 +87,7 @@ extension NodeState {
     // MARK: Time
 
     mutating func tick(now: ClockReading) {
+        closeStrangers(now: now)
         for group in 0..<replicas.count where replicas[group].core.nextDeadline <= now.boot {
             replicas[group].tick(now: now.boot, liveness: liveness)
         }
@@ -111,10 +112,13 @@ extension NodeState {
                 deadline = min(deadline, now.boot + .milliseconds(wait))
             }
         }
-        for peer in peers {
-            if let dialAt = peer.dialAt { deadline = min(deadline, dialAt) }
+        for at in peers.indices where !isShuttingDown {
+            if let dialAt = peers[at].dialAt { deadline = min(deadline, dialAt) }
         }
         if wal.needsIdleMark { deadline = min(deadline, sealedAt + Self.idleMarkAfter) }
+        if let openedAt = links.oldestStranger {
+            deadline = min(deadline, openedAt + EngineLimits.helloTime)
+        }
         if !blockedSessions.isEmpty { deadline = min(deadline, now.boot + .milliseconds(50)) }
         if let shutdownDeadline { deadline = min(deadline, shutdownDeadline) }
         return deadline
