@@ -200,6 +200,11 @@ public struct Engine: ~Copyable {
         let written = body(node.links[index].output.bytes.readable)
         node.statistics.peerBytesSent += written
         node.links[index].output.bytes.consume(written)
+        // What the window held back goes out next, though no event will come of it.
+        if node.links[index].hasWaiting {
+            node.links.markFlushing(index)
+            hasMoreWork = true
+        }
     }
 
     /// Moves the rest of the link's output out, for the host to queue.

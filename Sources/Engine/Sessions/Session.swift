@@ -79,7 +79,8 @@ struct Session: ~Copyable {
     var libraryVersion = ""
     var noEvict = false
     var noTouch = false
-    var lastCommand = ""
+    /// Of the command table; nil before the first command.
+    var lastCommand: Int?
     var lastActive: Instant
     var commands: Int64 = 0
 

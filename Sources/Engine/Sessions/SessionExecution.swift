@@ -117,6 +117,7 @@ extension NodeState {
             }
         }
         session.lastActive = now.boot
+        session.lastCommand = spec.id
         switch spec.scope {
         case .connection:
             if spec.id == Self.pingID { return ping(&session, request) }

@@ -249,7 +249,11 @@ final class EngineCluster {
         for link in flushes {
             guard let wire = wires.first(where: { $0.link == link }) else { continue }
             let side = wire.ends[0] == node.index ? 1 : 0
-            let bytes = process.engine.takeOutput(of: link).copyBytes()
+            var bytes: [UInt8] = []
+            process.engine.writeOutput(of: link) { span in
+                for at in 0..<span.count { bytes.append(span[at]) }
+                return span.count
+            }
             wire.pipes[side] += bytes
             recording?[[node.index, wire.ends[side]], default: []] += bytes
         }
