@@ -260,7 +260,7 @@ extension NodeState {
             replicas[group].usedLease = false
             if !replicas[group].core.holdsLease(now: now.boot, liveness: liveness) { holds = false }
         }
-        for index in links.openIndices where !links[index].provisional.isEmpty {
+        for index in 0..<links.slotCount where !links[index].provisional.isEmpty {
             releaseProvisional(index, holds: holds)
         }
         return holds

@@ -44,6 +44,9 @@ struct LinkTable: ~Copyable {
         _modify { yield &slots[index] }
     }
 
+    /// Slots, open or not: to walk over all links without a list of them.
+    var slotCount: Int { slots.count }
+
     /// Links whose other end has not been admitted.
     var strangers: Int {
         var count = 0
