@@ -122,6 +122,7 @@ extension NodeState {
                 "may-lack-entries reason=\"the machine went down while appendfsync was relaxed; no vote until caught up\"")
         }
         startBatch = wal.lastBatch + 1
+        liveness.takePart(membership != .empty)
         if membership != .empty {
             let system = self.recovered.first { $0.group == GroupID.system }?.restored()
             addReplica(GroupID.system, slots: nil, restored: system ?? RestoredGroup(), now: now)

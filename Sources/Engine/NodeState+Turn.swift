@@ -17,6 +17,7 @@ extension NodeState {
     mutating func logDurable(written batch: UInt64, synced: UInt64, now: ClockReading) {
         wal.durable(upTo: synced)
         writtenBatch = batch
+        logHasMoved = true
         if !isStarted, batch >= startBatch {
             isStarted = true
             for index in links.openIndices { sendHello(index) }
@@ -411,6 +412,7 @@ extension NodeState {
 
     /// Fills the outbox.
     mutating func flush(into outbox: inout Outbox, now: ClockReading) {
+        logHasMoved = false
         outbox.batch = wal.seal()
         if outbox.batch == nil, wal.needsIdleMark, sealedAt + Self.idleMarkAfter <= now.boot {
             outbox.batch = wal.sealIdleMark()

@@ -15,6 +15,7 @@ extension NodeState {
     mutating func beginSystemGroup(now: ClockReading) {
         membership = .bootstrapping
         bootstrapBatch = nil
+        liveness.takePart(true)
         addReplica(GroupID.system, slots: nil, restored: .fresh(), now: now)
     }
 

@@ -14,9 +14,10 @@ internal import Raft
 /// - otherwise: nobody is admitted to consensus whose directory did not take part in the bootstrap.
 ///
 /// The first vote. A node with an empty directory takes part only if *all* other members reported
-/// empty directories (or are bootstrapping together with exactly this directory). It then writes the
-/// identities of all these directories down before it does anything else. A directory that was lost
-/// comes back with another identity, so it can not vote a second time in the same cluster.
+/// empty directories, or one that takes part already has seen exactly this directory empty. It then
+/// writes the identities of all these directories down before it does anything else. A directory that
+/// was lost comes back with another identity, so it can not vote a second time in the same cluster;
+/// one that only lost its power before it wrote anything down is still the same, and joins.
 extension NodeState {
     /// This node as it presents itself.
     var hello: Hello {
@@ -135,35 +136,32 @@ extension NodeState {
     mutating func becomeMute(_ reason: String) {
         guard muteReason == nil else { return }
         muteReason = reason
+        liveness.takePart(false)
         log(.warning, "mute reason=\"\(reason)\"")
     }
 
     /// Begins the first vote when all members' directories are empty.
     mutating func considerBootstrap(now: ClockReading) {
         guard membership == .empty, muteReason == nil, isStarted, bootstrapBatch == nil else { return }
-        for peer in peers {
-            guard let hello = peer.hello else { return }
-            switch hello.membership {
-            case .empty:
-                continue
-            case .bootstrapping
-            where hello.admitted.contains(Admitted(node: id.raw, incarnation: incarnation)):
-                continue
-            case .bootstrapping, .bound:
-                becomeMute(
-                    "this node's data directory is empty, but \(peer.name) already belongs to a cluster; a node that lost its directory must be replaced under a new identity"
-                )
-                return
-            case .mute:
-                return
+        let me = Admitted(node: id.raw, incarnation: incarnation)
+        let founders = peers.compactMap(\.hello).filter {
+            $0.membership == .bootstrapping || $0.membership == .bound
+        }
+        if let founder = founders.first(where: { $0.admitted.contains(me) }) {
+            admitted = founder.admitted
+        } else if let stranger = founders.first {
+            becomeMute(
+                "this node's data directory is empty, but \(stranger.name) already belongs to a cluster; a node that lost its directory must be replaced under a new identity"
+            )
+            return
+        } else {
+            var found = [me]
+            for peer in peers {
+                guard let hello = peer.hello, hello.membership == .empty else { return }
+                found.append(Admitted(node: peer.id.raw, incarnation: hello.incarnation))
             }
+            admitted = found.sorted { $0.node < $1.node }
         }
-        admitted = [Admitted(node: id.raw, incarnation: incarnation)]
-        for peer in peers {
-            guard let hello = peer.hello else { invariantFailed("bootstrap without a hello") }
-            admitted.append(Admitted(node: peer.id.raw, incarnation: hello.incarnation))
-        }
-        admitted.sort { $0.node < $1.node }
         let record = NodeRecord.bootstrap(admitted).encode()
         wal.identity(record.readable)
         bootstrapBatch = wal.lastBatch + 1

@@ -110,11 +110,12 @@ extension NodeState {
         }
     }
 
-    /// Whether commands wait for the log's next write to be over. They could not be written earlier
+    /// Whether commands wait until the log's write under way is over. They could not be written earlier
     /// anyway, and become one entry, one frame and one acknowledgement together: a third of the turns
-    /// and messages at 50 unpipelined clients.
+    /// and messages at 50 unpipelined clients. They wait for one write, not for an idle log.
     func mayHoldBack(bytes: Int) -> Bool {
-        wal.lastBatch > writtenBatch && bytes < EngineLimits.heldBackBytesMax && !isShuttingDown
+        wal.lastBatch > writtenBatch && !logHasMoved && bytes < EngineLimits.heldBackBytesMax
+            && !isShuttingDown
     }
 
     /// Adds the reads of a run to the backlog of a group that this node leads. False when the run
