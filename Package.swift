@@ -148,9 +148,12 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// SKEIN_ONLY=UV leaves only the libuv wrappers and their tests, so that a build with a sanitizer takes
-// a minute (scripts/test asan).
-if Context.environment["SKEIN_ONLY"] == "UV" {
-    let kept: Set = ["CLibuv", "CSkein", "Bytes", "UV", "UVTests"]
+// SKEIN_ONLY leaves a part that builds in a minute: UV, the libuv wrappers and their tests, for runs
+// with a sanitizer; Process, the tests that drive a finished binary.
+let parts: [String: Set] = [
+    "UV": ["CLibuv", "CSkein", "Bytes", "UV", "UVTests"],
+    "Process": ["CSkein", "Bytes", "ProcessTests"],
+]
+if let kept = Context.environment["SKEIN_ONLY"].flatMap({ parts[$0] }) {
     package.targets.removeAll { !kept.contains($0.name) }
 }

@@ -8,17 +8,19 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable, Equatable {
 
     public init(seed: UInt64) {
         var state = seed
-        func splitMix() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
-        }
-        s0 = splitMix()
-        s1 = splitMix()
-        s2 = splitMix()
-        s3 = splitMix()
+        s0 = Self.splitMix(&state)
+        s1 = Self.splitMix(&state)
+        s2 = Self.splitMix(&state)
+        s3 = Self.splitMix(&state)
+    }
+
+    @inline(__always)
+    private static func splitMix(_ state: inout UInt64) -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
     }
 
     public mutating func next() -> UInt64 {

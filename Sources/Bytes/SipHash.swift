@@ -14,11 +14,65 @@ public struct SipHash: Sendable, Equatable {
 
     /// The 64-bit hash of `bytes`.
     public func hash(_ bytes: Span<UInt8>) -> UInt64 {
-        var v0 = key0 ^ 0x736f_6d65_7073_6575
-        var v1 = key1 ^ 0x646f_7261_6e64_6f6d
-        var v2 = key0 ^ 0x6c79_6765_6e65_7261
-        var v3 = key1 ^ 0x7465_6462_7974_6573
-        func round() {
+        var state = State(key0, key1)
+        let count = bytes.count
+        unsafe bytes.withUnsafeBufferPointer { pointer in
+            var offset = 0
+            while offset + 8 <= count {
+                state.absorb(
+                    UInt64(
+                        littleEndian: unsafe UnsafeRawPointer(pointer.baseAddress! + offset)
+                            .loadUnaligned(as: UInt64.self)))
+                offset += 8
+            }
+            var last = UInt64(truncatingIfNeeded: count) << 56
+            var shift: UInt64 = 0
+            while offset < count {
+                unsafe last |= UInt64(pointer[offset]) << shift
+                shift += 8
+                offset += 1
+            }
+            state.absorb(last)
+        }
+        return state.finish()
+    }
+
+    /// The four words. A struct, because a local function over captured variables checks exclusive
+    /// access at run time in every round: 2.1 us for 16 bytes instead of 20 ns.
+    private struct State {
+        var v0: UInt64
+        var v1: UInt64
+        var v2: UInt64
+        var v3: UInt64
+
+        @inline(__always)
+        init(_ key0: UInt64, _ key1: UInt64) {
+            v0 = key0 ^ 0x736f_6d65_7073_6575
+            v1 = key1 ^ 0x646f_7261_6e64_6f6d
+            v2 = key0 ^ 0x6c79_6765_6e65_7261
+            v3 = key1 ^ 0x7465_6462_7974_6573
+        }
+
+        @inline(__always)
+        mutating func absorb(_ word: UInt64) {
+            v3 ^= word
+            round()
+            round()
+            v0 ^= word
+        }
+
+        @inline(__always)
+        mutating func finish() -> UInt64 {
+            v2 ^= 0xff
+            round()
+            round()
+            round()
+            round()
+            return v0 ^ v1 ^ v2 ^ v3
+        }
+
+        @inline(__always)
+        private mutating func round() {
             v0 &+= v1
             v1 = v1 << 13 | v1 >> 51
             v1 ^= v0
@@ -34,36 +88,5 @@ public struct SipHash: Sendable, Equatable {
             v1 ^= v2
             v2 = v2 << 32 | v2 >> 32
         }
-        let count = bytes.count
-        unsafe bytes.withUnsafeBufferPointer { pointer in
-            var offset = 0
-            while offset + 8 <= count {
-                let word = UInt64(
-                    littleEndian: unsafe UnsafeRawPointer(pointer.baseAddress! + offset)
-                        .loadUnaligned(as: UInt64.self))
-                v3 ^= word
-                round()
-                round()
-                v0 ^= word
-                offset += 8
-            }
-            var last = UInt64(truncatingIfNeeded: count) << 56
-            var shift: UInt64 = 0
-            while offset < count {
-                unsafe last |= UInt64(pointer[offset]) << shift
-                shift += 8
-                offset += 1
-            }
-            v3 ^= last
-            round()
-            round()
-            v0 ^= last
-        }
-        v2 ^= 0xff
-        round()
-        round()
-        round()
-        round()
-        return v0 ^ v1 ^ v2 ^ v3
     }
 }

@@ -9,17 +9,12 @@ public import RESP
 /// routing, arity, COMMAND and its errors come from the row.
 public enum CommandTable {
     /// Every command and subcommand; containers come right before their subcommands.
-    public static let all: [CommandSpec] = build(families.flatMap { $0.filter(isReady) })
+    public static let all: [CommandSpec] = build(families.flatMap { $0 })
 
     private static let families: [[CommandSpec]] = [
         Strings.commands, Keys.commands, Expiry.commands, WholeKeyspace.commands,
         Lists.commands, Hashes.commands, Sets.commands, SortedSets.commands, Connection.commands,
     ]
-
-    /// Rows of a family without code yet are no commands.
-    private static func isReady(_ row: CommandSpec) -> Bool {
-        row.handler != nil || row.scope == .connection || CommandName.equals(row.name, "object")
-    }
 
     /// Number of commands, subcommands not counted.
     public static let count = all.count { !isSubcommand($0) }
@@ -140,10 +135,6 @@ enum CommandName {
             return false
         }
         return true
-    }
-
-    static func equals(_ literal: StaticString, _ other: StaticString) -> Bool {
-        equals(literal, bytes(other))
     }
 
     static func hasBar(_ name: StaticString) -> Bool {

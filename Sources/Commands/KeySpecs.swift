@@ -40,23 +40,48 @@ public struct KeySpec: Sendable {
     let begin: Int8
     let last: Int8
     let step: Int8
-    let notes: StaticString?
+    /// Place in `notesTexts` plus one: a text in here would make every spec longer.
+    private let notesNumber: UInt8
+
+    private static let notesTexts: [StaticString] = [
+        "RW and ACCESS due to the optional `GET` argument",
+        "RW and UPDATE because it changes the TTL",
+    ]
+
+    /// What COMMAND INFO says about the flags.
+    var notes: StaticString? { notesNumber == 0 ? nil : Self.notesTexts[Int(notesNumber) - 1] }
+
+    private init(
+        _ flags: KeyFlags, _ search: Search, _ begin: Int8, last: Int8, step: Int8, notes: UInt8
+    ) {
+        self.flags = flags
+        self.search = search
+        self.begin = begin
+        self.last = last
+        self.step = step
+        notesNumber = notes
+    }
+
+    /// The key of SET and of GETEX, with notes.
+    static let ofSet = KeySpec(
+        [.rw, .access, .update, .variableFlags], .range, 1, last: 0, step: 1, notes: 1)
+    static let ofGetex = KeySpec([.rw, .access, .update], .range, 1, last: 0, step: 1, notes: 2)
 
     /// One key at position `begin`.
-    public static func at(_ begin: Int8, _ flags: KeyFlags, notes: StaticString? = nil) -> KeySpec {
-        KeySpec(flags: flags, search: .range, begin: begin, last: 0, step: 1, notes: notes)
+    public static func at(_ begin: Int8, _ flags: KeyFlags) -> KeySpec {
+        KeySpec(flags, .range, begin, last: 0, step: 1, notes: 0)
     }
 
     /// Keys from position `begin` to the argument `last` (-1: the last one), every `step`-th.
     public static func from(_ begin: Int8, to last: Int8, step: Int8 = 1, _ flags: KeyFlags)
         -> KeySpec
     {
-        KeySpec(flags: flags, search: .range, begin: begin, last: last, step: step, notes: nil)
+        KeySpec(flags, .range, begin, last: last, step: step, notes: 0)
     }
 
     /// As many keys as the number at position `begin` says, behind it.
     public static func counted(at begin: Int8, _ flags: KeyFlags) -> KeySpec {
-        KeySpec(flags: flags, search: .counted, begin: begin, last: 0, step: 1, notes: nil)
+        KeySpec(flags, .counted, begin, last: 0, step: 1, notes: 0)
     }
 }
 

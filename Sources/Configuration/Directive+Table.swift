@@ -60,7 +60,7 @@ extension Directive {
 
     private static let clientLimits: [Directive] = [
         .bytes(
-            "proto-max-bulk-len", \.protoMaxBulkLen, 1 << 20...Int.max, .atRunTime,
+            "proto-max-bulk-len", \.protoMaxBulkLen, 1 << 20...512 << 20, .atRunTime,
             "the longest argument of a command"),
         .bytes(
             "client-query-buffer-limit", \.clientQueryBufferLimit, 1 << 20...Int.max, .atRunTime,

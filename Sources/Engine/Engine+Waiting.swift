@@ -17,16 +17,12 @@ extension Engine {
     mutating func expireWaiting(now: ClockReading) {
         let limit = now.boot - node.configuration.requestTimeout
         for group in 0..<node.routes.count {
-            while let at = node.routes[group].writes.firstAwaited(),
-                node.routes[group].writes[at].queuedAt <= limit
-            {
-                let (item, neverSent) = node.routes[group].writes.giveUp(at: at)
-                timeOut(item.session, neverSent ? Self.downError : Self.uncertainError)
+            while let oldest = node.routes[group].writes.oldestAwaited, oldest.queuedAt <= limit {
+                let (item, neverSent) = node.routes[group].writes.giveUp()
+                timeOut(item.session, of: group, neverSent ? Self.downError : Self.uncertainError)
             }
-            while let at = node.routes[group].reads.firstAwaited(),
-                node.routes[group].reads[at].queuedAt <= limit
-            {
-                timeOut(node.routes[group].reads.giveUp(at: at).item.session, Self.downError)
+            while let oldest = node.routes[group].reads.oldestAwaited, oldest.queuedAt <= limit {
+                timeOut(node.routes[group].reads.giveUp().item.session, of: group, Self.downError)
             }
             // Without its reference in the log, a large command is certainly not executed.
             node.routes[group].uploads.removeAll { upload in
@@ -34,21 +30,17 @@ extension Engine {
                 lateUploads.append(upload.session)
                 return true
             }
+            for session in lateUploads { timeOut(session, of: group, Self.downError) }
+            lateUploads.removeAll()
         }
-        for session in lateUploads { timeOut(session, Self.downError) }
-        lateUploads.removeAll()
         refuseBlocked(before: limit)
     }
 
-    private mutating func timeOut(_ session: SessionID, _ error: String) {
+    private mutating func timeOut(_ session: SessionID, of group: Int, _ error: String) {
         node.statistics.timedOutCommands += 1
         guard let index = sessions.index(of: session) else { return }
         if sessions[index].gather != nil {
-            sessions[index].gather?.remaining -= 1
-            let part = Array("-\(error)\r\n".utf8)
-            if let free = sessions[index].gather?.parts.firstIndex(where: \.isEmpty) {
-                sessions[index].gather?.parts[free] = part
-            }
+            sessions[index].gather?.add(Array("-\(error)\r\n".utf8), of: group - 1)
         } else {
             sessions[index].answer(error: error)
         }
@@ -83,8 +75,7 @@ extension Engine {
         _ index: Int, merge: Gather.Merge, request: [[UInt8]], isWrite: Bool, now: ClockReading
     ) {
         let groups = node.dataGroups
-        sessions[index].gather = Gather(
-            merge: merge, remaining: groups, parts: Array(repeating: [], count: groups))
+        sessions[index].gather = Gather(merge: merge, groups: groups)
         sessions[index].wait = .gather
         for group in 1...groups { enqueue(index, group, request, isWrite: isWrite, now: now) }
     }

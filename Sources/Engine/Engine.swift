@@ -28,15 +28,17 @@ public struct Engine: ~Copyable {
 
     /// Continues from a recovered log, or begins on an empty directory.
     ///
+    /// - Parameter machine: names the machine's present boot; another value after a restart means
+    ///   that unsynced writes may be gone.
     /// - Throws: `StartError` when the directory does not belong to this node.
     public init(
         configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
-        now: ClockReading, liveness: PairLiveness
+        machine: UInt64 = 0, now: ClockReading, liveness: PairLiveness
     ) throws(StartError) {
         let beginning = try NodeBeginning(configuration, recovered.nodeRecords)
         node = NodeState(
-            beginning, configuration: configuration, recovered: recovered, seed: seed, now: now,
-            liveness: liveness)
+            beginning, configuration: configuration, recovered: recovered, seed: seed,
+            machine: machine, now: now, liveness: liveness)
         sessions = SessionTable()
         outbox = Outbox()
         nextDeadline = now.boot
@@ -144,9 +146,9 @@ public struct Engine: ~Copyable {
     /// Bytes of the session that are queued in the host now.
     public mutating func outputQueued(_ bytes: Int, for session: SessionID, now: ClockReading) {
         guard let index = sessions.index(of: session) else { return }
-        let before = sessions[index].queuedInHost
         sessions[index].queuedInHost = bytes
-        if bytes < before { outputShrank(index) }
+        // Not only when less is queued than before: what `takeOutput` moved may be out already.
+        outputShrank(index)
         boundOutput(index, now: now)
     }
 
@@ -198,6 +200,11 @@ public struct Engine: ~Copyable {
         let written = body(node.links[index].output.bytes.readable)
         node.statistics.peerBytesSent += written
         node.links[index].output.bytes.consume(written)
+        // What the window held back goes out next, though no event will come of it.
+        if node.links[index].hasWaiting {
+            node.links.markFlushing(index)
+            hasMoreWork = true
+        }
     }
 
     /// Moves the rest of the link's output out, for the host to queue.
@@ -416,8 +423,11 @@ public struct Engine: ~Copyable {
                 }
             } else {
                 node.statistics.leaseReadsTakenBack += 1
-                sessions[index].output.truncate(to: mark.output)
-                sessions[index].cursor = mark.cursor
+                // A session that was ended meanwhile may have less output than at its mark.
+                let kept = min(mark.output, sessions[index].output.count)
+                sessions[index].output.truncate(to: kept)
+                sessions[index].cursor = min(mark.cursor, sessions[index].input.count)
+                sessions[index].replyMode = mark.replyMode
                 sessions[index].parsed = false
                 sessions[index].parser.reset()
                 sessions.markReady(index)

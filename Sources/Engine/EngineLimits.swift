@@ -5,6 +5,8 @@ enum EngineLimits {
     /// Commands in one entry: with the record's and the payload's headers it stays under the 60 KiB
     /// of a record, and so within one frame. A full batch is proposed, the next one begins.
     static let batchBytesMax = 48 * 1024
+    /// Commands that may wait until the log's write under way is over; more are proposed at once.
+    static let heldBackBytesMax = 24 * 1024
     /// A command with more argument bytes travels in pieces.
     static let inlineCommandBytesMax = 32 * 1024
     /// One piece of a large command.

@@ -11,6 +11,8 @@ struct NodeHistory {
     var name: String?
     var incarnation: Incarnation?
     var boots: UInt64 = 0
+    /// The last start, unless it was followed by a clean stop.
+    var running: (syncMode: UInt8, machine: UInt64)?
     var admitted: [Admitted]?
     var map: [UInt8]?
 
@@ -21,7 +23,10 @@ struct NodeHistory {
                 case .identity(let name, let incarnation):
                     self.name = name
                     self.incarnation = incarnation
-                case .boot(let count): boots = max(boots, count)
+                case .boot(let count, let syncMode, let machine):
+                    boots = max(boots, count)
+                    running = (syncMode, machine)
+                case .stopped: running = nil
                 case .bootstrap(let admitted): self.admitted = admitted
                 case .bound(let map): self.map = map
                 }
@@ -82,7 +87,7 @@ struct NodeBeginning {
 extension NodeState {
     init(
         _ beginning: NodeBeginning, configuration: Configuration, recovered: consuming RecoveredLog,
-        seed: UInt64, now: ClockReading, liveness: PairLiveness
+        seed: UInt64, machine: UInt64, now: ClockReading, liveness: PairLiveness
     ) {
         self.configuration = configuration
         self.liveness = liveness
@@ -106,7 +111,16 @@ extension NodeState {
             let identity = NodeRecord.identity(name: beginning.me.name, incarnation: incarnation)
             wal.identity(identity.encode().readable)
         }
-        wal.identity(NodeRecord.boot(boot).encode().readable)
+        let record = NodeRecord.boot(
+            boot, syncMode: configuration.syncMode, machine: machine)
+        wal.identity(record.encode().readable)
+        // A process that died leaves its writes with the kernel; only a machine takes them along.
+        if let before = history.running, before.syncMode != 0, before.machine != machine {
+            mayLackEntries = true
+            log(
+                .warning,
+                "may-lack-entries reason=\"the machine went down while appendfsync was relaxed; no vote until caught up\"")
+        }
         startBatch = wal.lastBatch + 1
         if membership != .empty {
             let system = self.recovered.first { $0.group == GroupID.system }?.restored()
@@ -117,10 +131,43 @@ extension NodeState {
         log(.notice, "start node=\(beginning.me.name) boot=\(boot) membership=\(membership)")
     }
 
+    /// Ends the silence of a node that may lack entries: once all its replicas have what their
+    /// leaders have committed; or when so many members may lack entries that the others alone are
+    /// no majority, since waiting would be for ever. What is lost then is what `appendfsync`
+    /// everysec and no allow to be lost.
+    mutating func considerTrust(now: ClockReading) {
+        guard mayLackEntries, replicas.count > 0 else { return }
+        let isCaughtUp = (0..<replicas.count).allSatisfy { replicas[$0].core.isCaughtUp }
+        let isComplete = peers.allSatisfy { $0.hello != nil }
+        let sound = peers.count { $0.hello?.mayLackEntries == false }
+        let isHopeless = isComplete && sound < members.count / 2 + 1
+        guard isCaughtUp || isHopeless else { return }
+        mayLackEntries = false
+        for group in 0..<replicas.count {
+            replicas[group].core.endSilence(now: now.boot, startedAt: startedAt)
+        }
+        log(
+            .warning,
+            isCaughtUp
+                ? "caught-up effect=\"votes again\""
+                : "votes-with-gaps reason=\"too many members went down with relaxed appendfsync: acknowledged writes may be lost\"")
+    }
+
     /// The limits that sessions' parsers follow.
     var respLimits: RESPLimits {
         var limits = RESPLimits()
         limits.bulkBytesMax = configuration.protoMaxBulkLen
         return limits
+    }
+}
+
+extension Configuration {
+    /// `appendfsync` as peers and the node's own log see it.
+    var syncMode: UInt8 {
+        switch appendfsync {
+        case .always: 0
+        case .everysec: 1
+        case .no: 2
+        }
     }
 }

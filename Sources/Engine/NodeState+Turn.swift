@@ -16,6 +16,7 @@ extension NodeState {
 
     mutating func logDurable(written batch: UInt64, synced: UInt64, now: ClockReading) {
         wal.durable(upTo: synced)
+        writtenBatch = batch
         if !isStarted, batch >= startBatch {
             isStarted = true
             for index in links.openIndices { sendHello(index) }
@@ -212,7 +213,7 @@ extension NodeState {
                 deliver(
                     group, isRead: answer.isRead, sequence: answer.sequence, status: status,
                     reply: reply, &sessions, now: now)
-            } else if isLeader, let link = links.index(to: NodeID(answer.origin.node)) {
+            } else if isLeader, let link = self.link(to: answer.origin) {
                 links[link].reply(
                     answer.isRead ? .readReply : .reply, group: UInt32(group),
                     sequence: answer.sequence, status: status, bytes: reply)
@@ -222,7 +223,7 @@ extension NodeState {
         for piece in replicas[group].appliedPieces {
             if piece.origin == origin {
                 fragmentApplied(group, command: piece.command, upTo: piece.upTo, now: now)
-            } else if isLeader, let link = links.index(to: NodeID(piece.origin.node)) {
+            } else if isLeader, let link = self.link(to: piece.origin) {
                 links[link].closeReplies()
                 links[link].client.open(.fragmentApplied)
                 links[link].client.bytes.append(varint: UInt64(group))
@@ -235,6 +236,14 @@ extension NodeState {
         bytes.removeAll()
         swap(&bytes, &replicas[group].context.reply.bytes)
         replicas[group].removeAnswers()
+    }
+
+    /// The link to the process that is an origin; nil when it is gone. A later start of the same node
+    /// counts its commands anew, and must not take an old answer for its own.
+    private func link(to origin: Origin) -> Int? {
+        let node = NodeID(origin.node)
+        guard let at = peerIndex(node), peers[at].hello?.boot == origin.boot else { return nil }
+        return links.index(to: node)
     }
 
     // MARK: End of the turn
@@ -281,6 +290,7 @@ extension NodeState {
 
     mutating func endTurn(now: ClockReading) {
         considerGenesis(now: now)
+        considerTrust(now: now)
         for group in 0..<replicas.count {
             route(group, now: now)
             if replicas[group].core.role == .leader {
@@ -391,7 +401,12 @@ extension NodeState {
         let leads = (0..<replicas.count).contains { replicas[$0].core.role == .leader }
         let isAlone = peers.isEmpty
         let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
-        if !leads || isAlone || isOver { mayExit = true }
+        guard !leads || isAlone || isOver else { return }
+        if stopBatch == nil {
+            wal.identity(NodeRecord.stopped.encode().readable)
+            stopBatch = wal.lastBatch + 1
+        }
+        if isOver || wal.durableBatch >= stopBatch ?? 0 { mayExit = true }
     }
 
     /// Fills the outbox.

@@ -28,6 +28,8 @@ struct NodeState: ~Copyable {
     /// The batch that holds the records of this start, and of the bootstrap.
     var startBatch: UInt64 = 0
     var bootstrapBatch: UInt64?
+    /// The log may lack entries that were acknowledged: no vote until caught up.
+    var mayLackEntries = false
     /// Why this node takes part in nothing.
     var muteReason: String?
 
@@ -42,6 +44,8 @@ struct NodeState: ~Copyable {
     var links = LinkTable()
 
     var wal: WALWriter
+    /// The log has taken everything up to this batch.
+    var writtenBatch: UInt64 = 0
     /// When the last batch was sealed.
     var sealedAt = Instant(nanoseconds: 0)
     /// For each sealed batch that is not durable yet: what each group waits for in it.
@@ -64,7 +68,9 @@ struct NodeState: ~Copyable {
     /// Log reads to be asked for at the end of the turn.
     var pendingReads: [LogReadRequest] = []
     var isShuttingDown = false
-    /// Nothing is led here any more, or it took too long.
+    /// The batch that holds the record of the clean stop.
+    var stopBatch: UInt64?
+    /// Nothing is led here any more and the stop is on disk, or it took too long.
     var mayExit = false
     var shutdownDeadline: Instant?
     var fatal: String?

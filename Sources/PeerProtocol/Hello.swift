@@ -48,15 +48,22 @@ public struct Hello: Equatable, Sendable {
     /// Where clients reach the node.
     public var clientHost: String
     public var clientPort: UInt16
+    /// `appendfsync`, one for the whole cluster: 0 always, 1 everysec, 2 no.
+    public var syncMode: UInt8
+    /// The node's machine went down without a clean stop while syncs were relaxed: it may lack
+    /// entries that it has acknowledged, and does not vote until it has caught up.
+    public var mayLackEntries: Bool
     /// While bootstrapping: the identities of all members' empty directories.
     public var admitted: [Admitted]
 
     public init(
         name: String, node: UInt16, incarnation: Incarnation, boot: UInt64, membership: Membership,
         cluster0: UInt64, cluster1: UInt64, clientHost: String, clientPort: UInt16,
-        admitted: [Admitted]
+        syncMode: UInt8 = 0, mayLackEntries: Bool = false, admitted: [Admitted]
     ) {
         version = Hello.currentVersion
+        self.syncMode = syncMode
+        self.mayLackEntries = mayLackEntries
         self.name = name
         self.node = node
         self.incarnation = incarnation
@@ -81,6 +88,8 @@ public struct Hello: Equatable, Sendable {
         bytes.append(lengthPrefixed: Array(name.utf8).span)
         bytes.append(lengthPrefixed: Array(clientHost.utf8).span)
         bytes.append(littleEndian: clientPort)
+        bytes.append(syncMode)
+        bytes.append(UInt8(mayLackEntries ? 1 : 0))
         bytes.append(varint: UInt64(admitted.count))
         for one in admitted {
             bytes.append(littleEndian: one.node)
@@ -108,6 +117,8 @@ public struct Hello: Equatable, Sendable {
         name = try Hello.text(reader.readLengthPrefixed())
         clientHost = try Hello.text(reader.readLengthPrefixed())
         clientPort = try reader.read()
+        syncMode = try reader.read()
+        mayLackEntries = try reader.read(UInt8.self) == 1
         let count = try reader.readCount()
         guard count <= Int(UInt16.max) else { throw .invalid("admitted") }
         for _ in 0..<count {

@@ -22,8 +22,9 @@ internal import Synchronization
 //
 // THE LEASE. For each P, N takes the send time s (its own clock, read before the bytes were handed
 // to the socket) of the newest ping that P answered with epoch e, but only if P has acknowledged an
-// append of G in term T quoting the same e. N counts itself as now. The quorum-th greatest of these,
-// plus promise - drift, is the end of N's lease for G in T.
+// append of G in term T quoting the same e. P binds itself until s + promise - drift, where promise is
+// what P's pong says, and never more than N's own. N binds itself without end. The quorum-th greatest
+// of these is the end of N's lease for G in T.
 //
 // Numbered invariants. Each names the code that keeps it.
 //
@@ -37,8 +38,10 @@ internal import Synchronization
 //      in T; (c) N's process that P followed is dead (the pings carry another boot); or (d) N asked
 //      for it (transfer).
 //  L4  N's lease of term T ends for ever when N stops leading in T, and when TimeoutNow left N in T.
-//  L5  After a restart a node that may have promised (its directory was not empty) neither votes nor
-//      campaigns nor raises its term on a candidate's word, for one promise.
+//  L5  After a restart a node that may have promised neither votes nor campaigns nor raises its term
+//      on a candidate's word, for one promise. A node whose directory was empty has not promised:
+//      an append reply of a term leaves only when that term is on disk (RaftCore.sendReply), so
+//      nobody counts a node that could forget the term.
 //  L6  Elapsed time: while promise - drift passes on N's clock, at most promise passes on P's.
 //
 // ARGUMENT. Suppose N holds the lease for G in T at real time x by the members Q (a quorum, N in it),

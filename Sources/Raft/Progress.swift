@@ -88,6 +88,19 @@ struct Progress: Sendable {
         }
     }
 
+    /// The search is over: the logs agree up to `verified`. `bytes`: of the records behind `match` up to
+    /// there.
+    mutating func beginReplicating(verified: LogIndex, bytes: Int) {
+        state = .replicate
+        probeSent = false
+        clearWindow()
+        next = verified + 1
+        if verified > match {
+            inflight.append(Sent(last: verified, bytes: bytes))
+            inflightBytes = bytes
+        }
+    }
+
     /// Takes everything on its way for lost: begins again behind what is durable. A search that is
     /// under way goes on where it is.
     mutating func restart() {

@@ -39,6 +39,7 @@ extension RaftCore {
         let isFirst = followed?.gone == false && followed?.quoted == nil
         if isFirst || append.wantsReply && log.lastIndex == before { replyOwed = true }
         // Never beyond what this leader's own check covered (S6 g, h).
+        leaderCommit = max(leaderCommit, append.commit)
         let known = min(append.commit, last)
         if known > commit {
             commit = known

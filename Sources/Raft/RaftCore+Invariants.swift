@@ -45,6 +45,10 @@ extension RaftCore {
         case .follower:
             invariant(leader == nil || leader == followed?.leader, "a leader that never spoke")
         }
+        invariant(
+            knownLeaseEnd.nanoseconds == .min
+                || role == .leader && transfer == nil && !leaseVoid && committedInTerm,
+            "a lease is known where there is none")
         invariant(role == .leader || progress.isEmpty, "progress without leadership")
         invariant(role == .leader || transfer == nil, "a transfer without leadership")
         invariant(verified <= log.lastIndex, "verified past the log")

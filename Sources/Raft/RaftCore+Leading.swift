@@ -53,6 +53,7 @@ extension RaftCore {
         for peer in peers { send(.steppedDown(led: term), to: peer, effects: &effects) }
         setRole(.follower, effects: &effects)
         setLeader(nil, effects: &effects)
+        forgetLease()
         progress.removeAll(keepingCapacity: true)
         transfer = nil
         roundOpen = false
@@ -118,11 +119,13 @@ extension RaftCore {
         if progress[position].state == .probe {
             // An answer to something else than the probe does not end the search.
             guard reply.hintIndex + 1 >= progress[position].next else { return }
-            progress[position].state = .replicate
-            progress[position].probeSent = false
-            progress[position].clearWindow()
-            // Exactly what the follower verified, durable there or not.
-            progress[position].next = max(reply.hintIndex, progress[position].match) + 1
+            // Exactly what the follower verified. What is not durable there stays in the window, or a
+            // follower with a stalled disk would be sent another window after each search.
+            let match = progress[position].match
+            let verified = max(reply.hintIndex, match)
+            progress[position].beginReplicating(
+                verified: verified,
+                bytes: log.recordBytes(from: match + 1) - log.recordBytes(from: verified + 1))
         } else {
             progress[position].next = max(
                 progress[position].next, max(reply.hintIndex, reply.index) + 1)

@@ -47,8 +47,21 @@ extension RaftCore {
 
     /// Whether this leader's lease holds at `now`, a fresh reading of the boot clock.
     public func holdsLease(now: Instant, liveness: PairLiveness) -> Bool {
+        if now < knownLeaseEnd { return true }
         guard let end = leaseEnd(liveness: liveness) else { return false }
         return now < end
+    }
+
+    /// Notes at a turn's end how long the lease reaches now, when what is known will not do for long.
+    mutating func refreshLease(now: Instant, liveness: PairLiveness) {
+        let soon = Interval(nanoseconds: configuration.electionTimeout.nanoseconds / 2)
+        guard now + soon >= knownLeaseEnd, let end = leaseEnd(liveness: liveness) else { return }
+        knownLeaseEnd = max(knownLeaseEnd, end)
+    }
+
+    /// No lease from here on, whatever was known.
+    mutating func forgetLease() {
+        knownLeaseEnd = Instant(nanoseconds: .min)
     }
 
     /// Notes that a follower saw `round` in this term.

@@ -12,6 +12,7 @@ extension RaftCore {
     ) -> Bool {
         guard role == .leader, transfer == nil, !isMuted else { return false }
         guard let successor = successor(target, now: now, liveness: liveness) else { return false }
+        forgetLease()
         transfer = Transfer(target: successor, deadline: now + configuration.electionTimeout)
         return true
     }

@@ -73,6 +73,7 @@ extension RaftCore {
                 replicate(to: position, now: now, effects: &effects)
             }
             advanceTransfer(now: now, effects: &effects)
+            refreshLease(now: now, liveness: liveness)
         }
         staging.offer()
         releaseHeld(effects: &effects)
@@ -88,7 +89,7 @@ extension RaftCore {
         case .preCandidate, .candidate:
             return electionDeadline
         case .follower:
-            return min(electionDeadline, probeAt)
+            return leader == nil ? electionDeadline : min(electionDeadline, probeAt)
         case .leader:
             var deadline = quorumCheckAt
             for follower in progress where follower.linkUp {

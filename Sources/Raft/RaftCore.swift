@@ -52,8 +52,8 @@ public struct RaftCore: ~Copyable {
     public internal(set) var role = RaftRole.follower
     /// Who leads in `term`, as far as known; nil while looking for one.
     public internal(set) var leader: NodeID?
-    /// Everything up to here is committed. Not persisted: 0 after a restart.
-    public internal(set) var commit: LogIndex = 0
+    /// Everything up to here is committed. Not persisted: after a restart it is what was compacted.
+    public internal(set) var commit: LogIndex
     /// Why this replica campaigned last.
     public internal(set) var electionReason = ElectionReason.none
     /// A replica that is muted takes part in nothing: it drops messages, never votes, never
@@ -81,7 +81,9 @@ public struct RaftCore: ~Copyable {
 
     // Election.
     /// Until when this replica neither votes nor campaigns, after a restart (L5).
-    let silentUntil: Instant
+    private(set) var silentUntil: Instant
+    /// The leader's commit index, as far as it was told.
+    var leaderCommit: LogIndex = 0
     var electionDeadline: Instant
     /// Random part of the election timeout while following.
     var jitter = Interval(nanoseconds: 0)
@@ -102,6 +104,10 @@ public struct RaftCore: ~Copyable {
     var transfer: Transfer?
     /// L4: TimeoutNow left in this term.
     var leaseVoid = false
+    /// A lease end that `leaseEnd` told while this leader leads and hands nothing over; it stays true,
+    /// so that a read needs a comparison and no lock. Invariant: `.min` in any other role, from the
+    /// start of a transfer, and for ever in a term in which TimeoutNow left.
+    var knownLeaseEnd = Instant(nanoseconds: .min)
     var quorumCheckAt = Instant.distantFuture
     /// The newest read round begun; R5.
     var round: UInt64 = 0
@@ -150,36 +156,35 @@ public struct RaftCore: ~Copyable {
         }
         invariant(
             configuration.appendBytesMax <= Limits.recordBytesMax, "appends larger than a frame")
-        // Locals, and no checks that read `self`, until every property is set: the optimizer of Swift
-        // 6.3.1 takes a property that is set after `self` was read in an autoclosure for one that
-        // is set again, and releases what happened to be in memory.
-        let log = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
-        invariant(restored.term >= log.lastTerm, "an entry of a term that never came")
-        var generator = SeededGenerator(seed: seed)
-        let peers = members.filter { $0 != configuration.id }
-        let mayHavePromised = !restored.directoryWasEmpty && !peers.isEmpty
-        var electionDeadline = now
-        if !peers.isEmpty {
-            let bound = max(configuration.electionTimeout.nanoseconds / 2, 1)
-            electionDeadline =
-                now + configuration.electionTimeout
-                + Interval(nanoseconds: Int64(generator.below(UInt64(bound))))
-        }
+        // No invariant may mention `self` before all of it is set: its autoclosure would capture a half
+        // initialised value, and the optimiser (6.3.1) then releases fields that were never set.
+        let restoredTerm = restored.term
+        let restoredVote = restored.vote
+        let isFresh = restored.directoryWasEmpty
+        let restoredLog = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
+        let lastTerm = restoredLog.lastTerm
+        let lastIndex = restoredLog.lastIndex
+        let firstIndex = restoredLog.firstIndex
+        invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
         self.configuration = configuration
-        self.peers = peers
-        self.generator = generator
-        self.electionDeadline = electionDeadline
-        term = restored.term
-        vote = restored.vote
-        durability = Durability(
-            term: restored.term, vote: restored.vote, lastIndex: log.lastIndex)
-        self.log = log
-        granted = Array(repeating: false, count: peers.count)
-        isLinkDown = Array(repeating: false, count: peers.count)
+        peers = members.filter { $0 != configuration.id }
+        generator = SeededGenerator(seed: seed)
+        term = restoredTerm
+        vote = restoredVote
+        log = restoredLog
+        commit = firstIndex - 1
+        durability = Durability(term: restoredTerm, vote: restoredVote, lastIndex: lastIndex)
+        granted = Array(repeating: false, count: members.count - 1)
+        isLinkDown = Array(repeating: false, count: members.count - 1)
+        let mayHavePromised = !isFresh && members.count > 1
         silentUntil =
             mayHavePromised
             ? now + (configuration.restartSilence ?? configuration.electionTimeout)
             : Instant(nanoseconds: .min)
+        electionDeadline = now
+        if members.count > 1 {
+            electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
+        }
     }
 
     // MARK: What a host asks
@@ -209,6 +214,25 @@ public struct RaftCore: ~Copyable {
                 id: $0.id, state: state, match: $0.match, next: $0.next,
                 inflightBytes: $0.inflightBytes, repliedAt: $0.repliedAt)
         }
+    }
+
+    /// Lets this replica neither vote nor campaign until `instant`: its log may lack entries that it
+    /// has acknowledged (a machine that went down with `appendfsync everysec|no`).
+    public mutating func silence(until instant: Instant) {
+        silentUntil = max(silentUntil, instant)
+        electionDeadline = max(electionDeadline, silentUntil)
+    }
+
+    /// Ends what `silence` began; a promise made before the restart still counts.
+    public mutating func endSilence(now: Instant, startedAt: Instant) {
+        let promised = startedAt + (configuration.restartSilence ?? configuration.electionTimeout)
+        silentUntil = promised
+        electionDeadline = max(now, promised) + configuration.electionTimeout + randomUpTo(2)
+    }
+
+    /// Whether this follower has everything that its leader has committed.
+    public var isCaughtUp: Bool {
+        leader != nil && leaderCommit > 0 && commit >= leaderCommit && durableIndex >= commit
     }
 
     /// Stops or resumes taking part; see `isMuted`. A leader that is muted steps down first.

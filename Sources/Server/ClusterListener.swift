@@ -6,7 +6,8 @@ internal import UV
 final class ClusterListener {
     private unowned let host: NodeHost
     private let listeners: [TCPListener]
-    private var unidentified = 0
+    /// Connections that have not said what they are, the oldest first.
+    private var unidentified: [GreetingReader] = []
 
     init(_ host: NodeHost, _ listeners: [TCPListener]) {
         self.host = host
@@ -20,14 +21,16 @@ final class ClusterListener {
     }
 
     private func accept(_ stream: TCPStream) {
-        guard unidentified < ServerLimits.greetingsMax else { return stream.close() }
-        unidentified += 1
+        // Whoever says nothing for longest makes room: a peer speaks at once, so nobody can keep peers
+        // out by holding connections open.
+        if unidentified.count == ServerLimits.greetingsMax { unidentified.removeFirst().giveUp() }
         stream.setNoDelay()
-        _ = GreetingReader(stream, within: ServerLimits.greetingTime) {
-            [unowned self] stream, greeting in
-            unidentified -= 1
-            identified(stream, as: greeting)
-        }
+        unidentified.append(
+            GreetingReader(stream, within: ServerLimits.greetingTime) {
+                [unowned self] reader, stream, greeting in
+                unidentified.removeAll { $0 === reader }
+                identified(stream, as: greeting)
+            })
     }
 
     private func identified(_ stream: TCPStream, as greeting: ConnectionGreeting?) {

@@ -40,13 +40,13 @@ final class GreetingReader: TCPStreamOwner {
         byteCount: ConnectionGreeting.length, alignment: 8)
     private var count = 0
     private var timer: Timer?
-    private var onGreeting: ((TCPStream, ConnectionGreeting?) -> Void)?
+    private var onGreeting: ((GreetingReader, TCPStream, ConnectionGreeting?) -> Void)?
 
     /// `onGreeting` comes once: with nil for a stranger, for silence and for a connection that ended.
     /// It takes over the stream.
     init(
         _ stream: TCPStream, within limit: Interval,
-        onGreeting: @escaping (TCPStream, ConnectionGreeting?) -> Void
+        onGreeting: @escaping (GreetingReader, TCPStream, ConnectionGreeting?) -> Void
     ) {
         self.stream = stream
         self.onGreeting = onGreeting
@@ -58,6 +58,9 @@ final class GreetingReader: TCPStreamOwner {
     }
 
     deinit { memory.deallocate() }
+
+    /// Ends the wait as if the time were over.
+    func giveUp() { finish(nil) }
 
     func readBuffer(for _: TCPStream) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(rebasing: memory[count...])
@@ -80,6 +83,6 @@ final class GreetingReader: TCPStreamOwner {
         onGreeting = nil
         timer?.close()
         stream.pauseReading()
-        tell(stream, greeting)
+        tell(self, stream, greeting)
     }
 }

@@ -36,7 +36,7 @@ final class LivenessExchange {
     /// Takes over a connection that a peer opened.
     func adopt(descriptor: Int32) {
         guard let stream = try? TCPStream(loop, adopting: descriptor) else { return }
-        guard strangers.count < ServerLimits.greetingsMax else { return stream.close() }
+        if strangers.count >= ServerLimits.greetingsMax { lost(strangers[0], reason: "too many") }
         greet(LivenessConnection(self, stream))
     }
 

@@ -6,7 +6,7 @@ internal import Raft
 //      dialer (the lower id): "SKEINLV1"
 //      both, once:            u32 16 | u8 3 | u8 version | u16 node | u32 zero | u64 cluster token
 //      both, each heartbeat:  u32 32 | ping              (Raft/LivenessMessages.swift)
-//      both, for each ping:   u32 56 | pong
+//      both, for each ping:   u32 64 | pong
 //
 // The cluster token is a checksum of `initial-cluster`: nodes that were told of different members do
 // not vouch for one another. It guards against mistakes; the peer protocol guards the data.

@@ -12,6 +12,7 @@ extension NodeHost {
     func endTurn() {
         let now = SystemClock.reading()
         liveness.stampLoop(now: now.boot)
+        // Work left over from the turn before is done here, where reads may still be answered.
         if engine.hasMoreWork || now.boot >= engine.nextDeadline { engine.tick(now: now) }
         // Read anew: the leases that this turn's reads relied on must hold after the last of them.
         engine.endTurn(now: SystemClock.reading())

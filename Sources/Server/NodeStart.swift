@@ -11,6 +11,11 @@ public struct NodeStartError: Error, Sendable, CustomStringConvertible {
     public let description: String
 
     init(_ reason: some CustomStringConvertible) { description = reason.description }
+
+    /// Something is wrong with what the directory holds.
+    init(_ reason: some CustomStringConvertible, in directory: String) {
+        description = "dir \(directory): \(reason)"
+    }
 }
 
 /// What a node takes hold of before it reads its log: others can have it.
@@ -74,9 +79,10 @@ extension NodeHost {
             liveness = PairLiveness(
                 configuration, boot: try Engine.nextBoot(after: recovered), now: now.boot)
             engine = try Engine(
-                configuration: configuration, recovered: recovered, seed: random.next(), now: now,
+                configuration: configuration, recovered: recovered, seed: random.next(),
+                machine: MachineBoot.current(), now: now,
                 liveness: liveness)
-        } catch { throw NodeStartError(error) }
+        } catch { throw NodeStartError(error, in: configuration.dir) }
         do throws(UVError) {
             return try NodeHost(
                 configuration, file: file, sink: sink, loop, places, liveness, engine)
@@ -95,7 +101,7 @@ extension NodeHost {
                     "log-tail-dropped bytes=\(torn.bytes) reason=\"not synced at the last stop\"")
             }
             return recovered
-        } catch { throw NodeStartError(error) }
+        } catch { throw NodeStartError(error, in: configuration.dir) }
     }
 
     /// Raises the limit of open files, or lowers `maxclients` to what it allows, as Redis does.

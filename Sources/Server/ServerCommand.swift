@@ -13,10 +13,10 @@ public enum ServerCommand {
         var arguments = arguments
         switch arguments.first {
         case "--help", "-h":
-            print(usage)
+            say(usage, to: STDOUT_FILENO)
             return 0
         case "--version", "-v":
-            print(BuildVersion.text)
+            say(BuildVersion.text, to: STDOUT_FILENO)
             return 0
         default: break
         }
@@ -51,7 +51,7 @@ public enum ServerCommand {
 
     private static func checked(_ configuration: Configuration) -> Int32 {
         for warning in configuration.warnings { complain("warning: \(warning)") }
-        print("configuration ok: node \(configuration.nodeName)")
+        say("configuration ok: node \(configuration.nodeName)", to: STDOUT_FILENO)
         return 0
     }
 
@@ -70,9 +70,11 @@ public enum ServerCommand {
         return host.run()
     }
 
-    private static func complain(_ text: String) {
-        var line = "skein-server: \(text)\n"
-        line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress!, $0.count) }
+    private static func complain(_ text: String) { say("skein-server: \(text)", to: STDERR_FILENO) }
+
+    private static func say(_ text: String, to descriptor: Int32) {
+        var line = text + "\n"
+        line.withUTF8 { _ = write(descriptor, $0.baseAddress!, $0.count) }
     }
 
     private static let usage = """

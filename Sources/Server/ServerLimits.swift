@@ -9,8 +9,8 @@ enum ServerLimits {
     static let linkReadBytes = 256 * 1024
     /// A client that was told to go gets this long to take what is queued for it; then it is cut.
     static let farewellTime = Interval.seconds(10)
-    /// Connections at the cluster port that have not said what they are; beyond it new ones are
-    /// closed. A peer needs two.
+    /// Connections at the cluster port that have not said what they are; beyond it the oldest of them
+    /// is closed. A peer needs two.
     static let greetingsMax = 128
     /// How long they may take to say it.
     static let greetingTime = Interval.seconds(3)

@@ -22,7 +22,7 @@ public struct Keyspace: ~Copyable {
     /// Gives the order of keys, and of the members of collections.
     public let order: SipHash
 
-    var databases: InlineArray<16, Database>
+    var databases: DatabaseArray
     var dropQueue = DropQueue()
     /// Rises whenever items move or die, so that a stale handle is noticed.
     var version: UInt64 = 0
@@ -44,7 +44,7 @@ public struct Keyspace: ~Copyable {
         self.ranges = ranges
         self.limits = limits
         order = hash
-        databases = InlineArray { _ in Database() }
+        databases = DatabaseArray(count: Self.databaseCount)
     }
 
     /// Where a key belongs.
@@ -150,9 +150,7 @@ public struct Keyspace: ~Copyable {
         checkDatabase(database)
         guard databases[database].count > 0 else { return }
         version &+= 1
-        var emptied = Database()
-        swap(&emptied, &databases[database])
-        dropQueue.retire(emptied)
+        dropQueue.retire(databases.exchange(Database(), at: database))
     }
 
     /// Removes all keys of all databases in constant time.

@@ -69,6 +69,7 @@ struct Table: ~Copyable {
 
     private var deepest: Int {
         get { unsafe Int(UnsafeMutablePointer<UInt>(bitPattern: root)!.pointee) }
+        // Assigned, never `+=`: for that Swift 6.3.1 makes invalid code under the thread sanitizer.
         nonmutating set {
             unsafe UnsafeMutablePointer<UInt>(bitPattern: root)!.pointee = UInt(newValue)
         }
@@ -183,7 +184,7 @@ struct Table: ~Copyable {
             unsafe directory[start + reference] =
                 (reference < span / 2 ? lower : upper).address
         }
-        if lower.depth == depth { deepest += 2 }
+        if lower.depth == depth { deepest = deepest + 2 }
     }
 
     /// Doubles the directory: every segment is referred to twice as often.
@@ -212,7 +213,7 @@ struct Table: ~Copyable {
             let other = self.segment(at: start ^ span)
             guard other.depth == segment.depth, segment.count + other.count < Self.mergeBelow
             else { return }
-            if segment.depth == depth { deepest -= 2 }
+            if segment.depth == depth { deepest = deepest - 2 }
             let isLower = start & span == 0
             let merged =
                 isLower ? Segment.merged(segment, other) : Segment.merged(other, segment)

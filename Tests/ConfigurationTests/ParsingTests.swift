@@ -181,7 +181,7 @@ import Testing
             _ = try Self.parse("", try Configuration.overrides(from: arguments))
             Issue.record("accepted")
         } catch {
-            #expect((error as? ConfigurationError)?.description == expected)
+            #expect(error.description == expected)
         }
     }
 

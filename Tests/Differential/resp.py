@@ -10,7 +10,7 @@ A reply is
 import socket
 import time
 
-REPLY_TIMEOUT = 20.0  # seconds; a reply that takes longer counts as missing
+reply_timeout = 20.0  # seconds; a reply that takes longer counts as missing
 
 
 class Null(bytes):
@@ -52,7 +52,7 @@ class Connection:
     def open(self):
         """(Re)connects and selects the protocol; the session starts in database 0 with no name."""
         self.close()
-        self.socket = socket.create_connection((self.host, self.port), timeout=REPLY_TIMEOUT)
+        self.socket = socket.create_connection((self.host, self.port), timeout=reply_timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.position = 0
@@ -78,7 +78,7 @@ class Connection:
         try:
             data = self.socket.recv(1 << 18)
         except socket.timeout:
-            raise ConnectionLost("no reply within %g s" % REPLY_TIMEOUT) from None
+            raise ConnectionLost("no reply within %g s" % self.socket.gettimeout()) from None
         except OSError as error:
             raise ConnectionLost("receiving failed: %s" % error) from None
         if not data:
@@ -134,7 +134,7 @@ class Connection:
     def raw(self, data, quiet=0.3):
         """Sends bytes as they are; returns what comes until the server closes or stays quiet."""
         self.send(data)
-        received, deadline = b"", time.monotonic() + REPLY_TIMEOUT
+        received, deadline = b"", time.monotonic() + reply_timeout
         while time.monotonic() < deadline:
             self.socket.settimeout(quiet)
             try:

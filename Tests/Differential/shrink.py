@@ -2,14 +2,24 @@
 
 import time
 
-from runner import Failure
+import resp
 from steps import Plain
 
 
-def shrink(runner, failure, seconds=20.0):
+TIMEOUT = 2.0  # seconds for a reply meanwhile: a missing one is waited for again and again
+
+
+def shrink(runner, failure, seconds):
     """The smallest sequence found in the time that fails with the same signature, or None when the
     failure does not come again."""
-    deadline = time.monotonic() + seconds
+    usual, resp.reply_timeout = resp.reply_timeout, TIMEOUT
+    try:
+        return smallest(runner, failure, time.monotonic() + seconds)
+    finally:
+        resp.reply_timeout = usual
+
+
+def smallest(runner, failure, deadline):
     signature = failure.mismatch.signature()
 
     def attempt(steps):

@@ -36,7 +36,8 @@ extension ProcessTests {
         func `a bad line stops the start with file, line and reason`(
             line: String, mention: String
         ) throws {
-            let node = try TestCluster(nodes: 1).nodes[0]
+            let cluster = try TestCluster(nodes: 1)
+            let node = cluster.nodes[0]
             try FileManager.default.createDirectory(
                 at: node.dataFolder, withIntermediateDirectories: true)
             try "port \(freePorts(1)[0])\n# a comment\n\(line)\n"
@@ -47,7 +48,8 @@ extension ProcessTests {
         }
 
         @Test func `a missing configuration file is named`() throws {
-            let node = try TestCluster(nodes: 1).nodes[0]
+            let cluster = try TestCluster(nodes: 1)
+            let node = cluster.nodes[0]
             try? FileManager.default.removeItem(at: node.configuration)
             #expect(try refusal(of: node).contains("node.conf"))
         }
@@ -97,14 +99,16 @@ extension ProcessTests {
         }
 
         @Test func `a directory that cannot be written is named`() throws {
-            let node = try TestCluster(nodes: 1).nodes[0]
+            let cluster = try TestCluster(nodes: 1)
+            let node = cluster.nodes[0]
             for path in ["/proc/skein", "/dev/null/skein"] {
                 #expect(try refusal(of: node, "--dir", path).contains(path))
             }
         }
 
         @Test func `--version, --help and --check-config end well`() throws {
-            let node = try TestCluster(nodes: 1).nodes[0]
+            let cluster = try TestCluster(nodes: 1)
+            let node = cluster.nodes[0]
             for option in ["--version", "--help", "'\(node.configuration.path)' --check-config"] {
                 let (code, output) = try shell("'\(Binary.path)' \(option)")
                 #expect(code == 0, "\(option): \(output)")

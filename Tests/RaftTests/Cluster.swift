@@ -29,6 +29,8 @@ final class Cluster {
         var crashes = 0
     }
     let configure: (inout RaftConfiguration) -> Void
+    /// Another group on the same nodes: they have one clock and one `PairLiveness` for both.
+    let companion: Cluster?
 
     struct Envelope {
         enum Payload {
@@ -42,7 +44,11 @@ final class Cluster {
         var deliverAt: Int64 = 0
     }
 
-    init(_ count: Int, configure: @escaping (inout RaftConfiguration) -> Void = { _ in }) {
+    init(
+        _ count: Int, besides companion: Cluster? = nil,
+        configure: @escaping (inout RaftConfiguration) -> Void = { _ in }
+    ) {
+        self.companion = companion
         self.configure = configure
         let members = (1...count).map { NodeID(UInt16($0)) }
         for id in members {
@@ -56,13 +62,19 @@ final class Cluster {
 
     func start(_ node: Node) {
         node.boot += 1
+        if let other = companion?.node(node.id) {
+            node.clockOffset = other.clockOffset
+            node.clockRate = other.clockRate
+        }
         let now = node.clock(time)
         var configuration = RaftConfiguration(
             id: node.id, group: GroupID(1), members: node.members)
         configure(&configuration)
-        node.liveness = PairLiveness(
-            node: node.id, boot: node.boot, peers: node.members,
-            promise: configuration.electionTimeout, now: now)
+        node.liveness =
+            companion?.node(node.id).liveness
+            ?? PairLiveness(
+                node: node.id, boot: node.boot, peers: node.members,
+                promise: configuration.electionTimeout, now: now)
         let seed = UInt64(node.id.raw) * 1000 + node.boot + node.seed
         node.replica = Replica(
             RaftCore(configuration, restored: node.disk.restore(), seed: seed, now: now))
@@ -202,6 +214,11 @@ final class Cluster {
     func tick(_ node: Node) {
         turn(node) { replica, now, liveness, effects in
             replica.core.tick(now: now, liveness: liveness, effects: &effects)
+        }
+        if let replica = node.replica {
+            precondition(
+                replica.core.nextDeadline > node.clock(time),
+                "\(node.id) would spin: \(replica.core.role) \(replica.core.nextDeadline)")
         }
     }
 

@@ -109,6 +109,9 @@ import Testing
         let after = liveness(Self.n1, boot: 2)
         after.receive(pong, now: at(10))
         #expect(after.acknowledgedSend(by: Self.n2) == nil)
+        // Nor when the clock has come so far again.
+        after.receive(pong, now: at(6000))
+        #expect(after.acknowledgedSend(by: Self.n2) == nil)
     }
 
     @Test func `a restarted leader is not covered by promises to its former self`() {

@@ -76,6 +76,8 @@ private struct Block {
 struct ScriptSession {
     private var cluster = Cluster(1)
     private var isolated: Set<NodeID> = []
+    /// Whose disk does not finish anything while the others stabilize.
+    private var hanging: NodeID?
 
     mutating func run(_ commands: [String]) -> [String] {
         cluster.trace = []
@@ -99,6 +101,7 @@ struct ScriptSession {
         case "propose": propose(node(words[0]), words[1])
         case "deliver": deliver(words)
         case "durable": cluster.sync(node(words[0]), count: words.count > 1 ? Int(words[1])! : .max)
+        case "hang": hanging = Int(words[0]).map { NodeID(UInt16($0)) }
         case "stabilize": stabilize()
         case "crash": crash(node(words[0]), keeping: words.count > 1 ? Int(words[1])! : 0)
         case "restart": cluster.start(node(words[0]))
@@ -131,6 +134,7 @@ struct ScriptSession {
     private mutating func makeCluster(_ words: [String]) {
         let options = words.dropFirst().map { $0.split(separator: "=").map(String.init) }
         isolated = []
+        hanging = nil
         cluster = Cluster(Int(words[0])!) { configuration in
             for option in options {
                 switch option[0] {
@@ -221,7 +225,7 @@ struct ScriptSession {
             if let position = cluster.network.firstIndex(where: { $0.isRaft }) {
                 pass(cluster.network.remove(at: position), drop: false)
             } else if let node = cluster.nodes.first(where: {
-                $0.replica != nil && !$0.disk.pending.isEmpty
+                $0.replica != nil && !$0.disk.pending.isEmpty && $0.id != hanging
             }) {
                 cluster.sync(node)
             } else if let node = cluster.nodes.first(where: { !$0.fetches.isEmpty }) {

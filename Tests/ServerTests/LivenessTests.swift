@@ -21,7 +21,7 @@ import UV
                     LivenessPong(
                         sender: NodeID(2), boot: 8, pingBoot: 7,
                         pingTime: Instant(nanoseconds: 123_456), pingSequence: 9, followEpoch: 5,
-                        promisedAt: Instant(nanoseconds: 77)))),
+                        promisedAt: Instant(nanoseconds: 77), promise: .milliseconds(300)))),
         ]
         var all = ByteBuffer()
         for frame in frames { frame.encode(into: &all) }
@@ -71,7 +71,7 @@ import UV
         try start(1, boot: 1)
         #expect(nodes[0].waits { $0.isUp(NodeID(2), now: bootInstant()) })
         #expect(nodes[1].waits { $0.isUp(NodeID(1), now: bootInstant()) })
-        #expect(nodes[0].waits { $0.promisedSend(by: NodeID(2), epoch: 1 << 32 | 1) != nil })
+        #expect(nodes[0].waits { $0.leaseEnd(by: NodeID(2), epoch: 1 << 32 | 1) != nil })
 
         nodes[1].stop()
         #expect(nodes[0].waits { !$0.isUp(NodeID(2), now: bootInstant()) })
@@ -135,7 +135,7 @@ private final class TestNode {
                 let listener = try? TCPListener(loop, address: address)
             else { return }
             listener.onConnection = { stream in
-                _ = GreetingReader(stream, within: .seconds(1)) { stream, greeting in
+                _ = GreetingReader(stream, within: .seconds(1)) { _, stream, greeting in
                     if greeting == .liveness, let copy = try? stream.duplicateDescriptor() {
                         post(copy)
                     }

@@ -42,7 +42,7 @@ import UV
         var rest = -1
         let listener = try TCPListener(loop, address: Address(host: "127.0.0.1", port: 0))
         listener.onConnection = { stream in
-            _ = GreetingReader(stream, within: .milliseconds(300)) { stream, greeting in
+            _ = GreetingReader(stream, within: .milliseconds(300)) { _, stream, greeting in
                 result = .some(greeting)
                 var bytes = [UInt8](repeating: 0, count: 100)
                 usleep(20_000)

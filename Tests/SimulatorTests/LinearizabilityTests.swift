@@ -108,6 +108,17 @@ private func judge(
             ]))
     }
 
+    @Test func `an unseen value of unknown outcome explains that a delete found something`() {
+        #expect(
+            judge([
+                call(.set(1), .ok, 0, 10, session: 1),
+                call(.delete, .deleted(1), 20, 30, session: 1),
+                call(.set(2), nil, 40, nil, session: 2),
+                call(.delete, .deleted(1), 50, 60, session: 1),
+                call(.get, .value(nil), 70, 80, session: 1),
+            ]))
+    }
+
     @Test func `random histories of a correct register pass and tampered ones do not`() {
         var found = 0
         for seed in 1...60 as ClosedRange<UInt64> {

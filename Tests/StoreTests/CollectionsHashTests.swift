@@ -11,7 +11,7 @@ import Testing
         limits.hashMaxListpackEntries = packed
         let hash = HashValue(order: testOrder)
         var model: [(field: [UInt8], value: [UInt8])] = []
-        for step in 0..<6000 {
+        for step in 0..<2500 {
             let field = random.text(lengthBelow: 8)
             let value = random.text(lengthBelow: 20)
             let index = model.firstIndex { $0.field == field }

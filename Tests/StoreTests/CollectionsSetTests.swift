@@ -11,7 +11,7 @@ import Testing
         for integersOnly in [true, false] {
             let set = SetValue(order: testOrder)
             var model: Set<[UInt8]> = []
-            for step in 0..<6000 {
+            for step in 0..<2500 {
                 let number = Int64(bitPattern: random.next()) >> Int64(random.int(below: 63))
                 let member = integersOnly || step % 3 > 0 ? bytes("\(number)") : bytes("m\(number)")
                 if random.int(below: 3) > 0 {

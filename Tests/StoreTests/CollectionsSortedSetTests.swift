@@ -32,7 +32,7 @@ import Testing
         limits.zsetMaxListpackEntries = packed
         let zset = SortedSetValue(order: testOrder)
         var model: [Member] = []
-        for step in 0..<5000 {
+        for step in 0..<2500 {
             let name = random.text(lengthBelow: 9)
             let score = Double(random.int(below: scores) - scores / 2) / 4
             let index = model.firstIndex { $0.name == name }
@@ -124,11 +124,11 @@ import Testing
         }
     }
 
-    @Test func `of 200,000 members ranks at once`() {
+    @Test func `of 50,000 members ranks at once`() {
         let limits = EncodingLimits()
         let zset = SortedSetValue(order: testOrder)
         let clock = ContinuousClock()
-        let members = 200_000
+        let members = 50_000
         for number in 0..<members {
             // A permutation, so that insertion is not in order.
             let score = (number &* 7919) % members

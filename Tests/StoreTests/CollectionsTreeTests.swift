@@ -45,7 +45,7 @@ import Testing
         // Grow, shrink to nothing, grow again.
         for phase in 0..<4 {
             let growing = phase % 2 == 0
-            for step in 0..<4000 {
+            for step in 0..<2000 {
                 let entry = Entry(
                     prefix: random.below(UInt64(prefixes)), key: random.text(lengthBelow: 14),
                     value: random.text(

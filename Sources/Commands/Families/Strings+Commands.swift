@@ -6,10 +6,7 @@ extension Strings {
             keys: .one(.at(1, [.ro, .access])), get),
         CommandSpec(
             "set", arity: -3, [.write, .denyoom], [.write, .string, .slow],
-            keys: .one(
-                .at(
-                    1, [.rw, .access, .update, .variableFlags],
-                    notes: "RW and ACCESS due to the optional `GET` argument")), set),
+            keys: .one(.ofSet), set),
         CommandSpec(
             "setnx", arity: 3, [.write, .denyoom, .fast], [.write, .string, .fast],
             keys: .one(.at(1, [.ow, .insert])), setnx),
@@ -27,10 +24,7 @@ extension Strings {
             keys: .one(.at(1, [.rw, .access, .delete])), getdel),
         CommandSpec(
             "getex", arity: -2, [.write, .fast], [.write, .string, .fast],
-            keys: .one(
-                .at(
-                    1, [.rw, .access, .update],
-                    notes: "RW and UPDATE because it changes the TTL")), getex),
+            keys: .one(.ofGetex), getex),
         CommandSpec(
             "mget", arity: -2, [.readonly, .fast], [.read, .string, .fast],
             keys: .one(.from(1, to: -1, [.ro, .access])), tips: [.requestMultiShard], mget),

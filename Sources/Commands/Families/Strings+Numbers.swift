@@ -38,15 +38,11 @@ extension Strings {
         case .refused: return .done
         case .missing: old = 0
         case .found(let handle):
-            switch context.keyspace.string(handle) {
-            case .integer(let number): old = number
-            case .bytes(let bytes):
-                guard let number = IntegerText.parse(bytes) else {
-                    context.reply.error(ErrorText.notAnInteger)
-                    return .done
-                }
-                old = number
+            guard let number = context.keyspace.string(handle).integer else {
+                context.reply.error(ErrorText.notAnInteger)
+                return .done
             }
+            old = number
         }
         let (sum, overflow) = old.addingReportingOverflow(increment)
         guard !overflow else {
@@ -91,5 +87,15 @@ extension Strings {
             request[1], in: context.database, to: text.readable, as: .bytes, expiry: .keep)
         context.reply.bulk(text.readable)
         return .done
+    }
+}
+
+extension StringContent {
+    /// The number that the text spells exactly.
+    fileprivate var integer: Int64? {
+        switch self {
+        case .integer(let number): number
+        case .bytes(let bytes): IntegerText.parse(bytes)
+        }
     }
 }

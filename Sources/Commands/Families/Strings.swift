@@ -160,10 +160,7 @@ enum Strings {
 extension CommandContext {
     /// The value of a string key.
     mutating func replyString(_ handle: KeyHandle) {
-        switch keyspace.string(handle) {
-        case .integer(let number): reply.bulk(decimal: number)
-        case .bytes(let bytes): reply.bulk(bytes)
-        }
+        reply.string(handle, of: keyspace)
     }
 
     /// Part of a string key, by the rules of GETRANGE: an end before the start of the string means
@@ -176,13 +173,7 @@ extension CommandContext {
             reply.bulk("")
             return
         }
-        switch keyspace.string(handle) {
-        case .integer(let number):
-            var digits = ByteBuffer()
-            digits.append(decimal: number)
-            reply.bulk(digits.readable.extracting(range))
-        case .bytes(let bytes): reply.bulk(bytes.extracting(range))
-        }
+        reply.string(handle, of: keyspace, range)
     }
 
     /// The value of a string key or null; false when the key holds another type (that is replied).
@@ -216,5 +207,35 @@ extension CommandContext {
     mutating func wrongArity(_ name: StaticString) -> Outcome {
         CommandTable.writeWrongArity(name, to: &reply)
         return .done
+    }
+}
+
+// Parts of a keyspace go into the reply here, where the two are separate arguments: of one context
+// the compiler would not let one be read while the other is changed.
+extension ReplyWriter {
+    /// The value of a string key.
+    fileprivate mutating func string(_ handle: KeyHandle, of keyspace: borrowing Keyspace) {
+        switch keyspace.string(handle) {
+        case .integer(let number): bulk(decimal: number)
+        case .bytes(let bytes): bulk(bytes)
+        }
+    }
+
+    /// Part of the value of a string key.
+    fileprivate mutating func string(
+        _ handle: KeyHandle, of keyspace: borrowing Keyspace, _ range: Range<Int>
+    ) {
+        switch keyspace.string(handle) {
+        case .integer(let number):
+            var digits = ByteBuffer()
+            digits.append(decimal: number)
+            bulk(digits.readable.extracting(range))
+        case .bytes(let bytes): bulk(bytes.extracting(range))
+        }
+    }
+
+    /// The name of a key.
+    mutating func key(_ handle: KeyHandle, of keyspace: borrowing Keyspace) {
+        bulk(keyspace.key(of: handle))
     }
 }

@@ -18,7 +18,7 @@ enum WholeKeyspace {
             ) { slice.append($0) }
             for handle in slice
             where context.matches(handle, request, pattern: 1) && context.isAlive(handle) {
-                context.reply.bulk(context.keyspace.key(of: handle))
+                context.reply.key(handle, of: context.keyspace)
                 count += 1
             }
         } while context.keyspace.goesOn(cursor)
@@ -43,7 +43,7 @@ enum WholeKeyspace {
         var count = 0
         for handle in visited
         where options.select(handle, &context, request) && context.isAlive(handle) {
-            context.reply.bulk(context.keyspace.key(of: handle))
+            context.reply.key(handle, of: context.keyspace)
             count += 1
         }
         context.reply.closeArray(list, count: count)
@@ -59,7 +59,7 @@ enum WholeKeyspace {
             context.reply.null()
             return .done
         }
-        context.reply.bulk(context.keyspace.key(of: handle))
+        context.reply.key(handle, of: context.keyspace)
         return .done
     }
 

@@ -5,12 +5,15 @@ internal import PeerProtocol
 ///
 /// - `identity`: the first record of a directory: which node it belongs to, and the random number
 ///   by which a lost directory is recognised.
-/// - `boot`: one per start of the process; names the origin of commands.
+/// - `boot`: one per start of the process; names the origin of commands. Holds `appendfsync` and the
+///   machine's own boot, so that a later start knows whether unsynced entries can have been lost.
+/// - `stopped`: the process ended cleanly, everything synced.
 /// - `bootstrap`: the node takes part in the first vote, together with exactly these directories.
 /// - `bound`: genesis is applied; holds the cluster map.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
-    case boot(UInt64)
+    case boot(UInt64, syncMode: UInt8, machine: UInt64)
+    case stopped
     case bootstrap([Admitted])
     case bound([UInt8])
 
@@ -24,9 +27,13 @@ enum NodeRecord: Equatable {
             bytes.append(UInt8(1))
             bytes.append(littleEndian: incarnation.raw)
             bytes.append(lengthPrefixed: Array(name.utf8).span)
-        case .boot(let count):
+        case .boot(let count, let syncMode, let machine):
             bytes.append(UInt8(2))
             bytes.append(littleEndian: count)
+            bytes.append(syncMode)
+            bytes.append(littleEndian: machine)
+        case .stopped:
+            bytes.append(UInt8(5))
         case .bootstrap(let admitted):
             bytes.append(UInt8(3))
             bytes.append(varint: UInt64(admitted.count))
@@ -50,7 +57,9 @@ enum NodeRecord: Equatable {
             let name = try reader.readLengthPrefixed()
             self = .identity(name: String(decoding: name.copied, as: UTF8.self), incarnation: incarnation)
         case 2:
-            self = .boot(try reader.read())
+            let count: UInt64 = try reader.read()
+            let syncMode: UInt8 = try reader.read()
+            self = .boot(count, syncMode: syncMode, machine: try reader.read())
         case 3:
             var admitted: [Admitted] = []
             for _ in 0..<(try reader.readCount()) {
@@ -61,6 +70,8 @@ enum NodeRecord: Equatable {
         case 4:
             let rest = reader.remaining
             self = .bound(try reader.readBytes(rest).copied)
+        case 5:
+            self = .stopped
         default:
             throw .invalid("node record kind")
         }

@@ -98,10 +98,15 @@ extension NodeState {
         let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)
         let keyspace = Keyspace(
             ranges: slots.map { [$0] } ?? [], hash: seed, limits: EncodingLimits())
+        let index = replicas.count
         replicas.append(
             Replica(
                 group: group, slots: slots, core: core,
                 context: CommandContext(keyspace: keyspace)))
+        if mayLackEntries {
+            // For ever, until `considerTrust` ends it.
+            replicas[index].core.silence(until: now.boot + .seconds(1_000_000_000))
+        }
         routes.append(Route())
         for at in peers.indices { peers[at].inbound.append(InboundStreams()) }
     }

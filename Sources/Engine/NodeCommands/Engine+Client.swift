@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Commands
 internal import RESP
 
 /// CLIENT and its subcommands.
@@ -111,7 +112,10 @@ extension Engine {
         let flags = sessions[index].isClosing ? "c" : sessions[index].noEvict ? "e" : "N"
         let held = sessions[index].input.count
         let output = sessions[index].output.count + sessions[index].queuedInHost
-        let command = sessions[index].lastCommand.isEmpty ? "NULL" : sessions[index].lastCommand
+        let last = sessions[index].lastCommand.flatMap { id in
+            CommandTable.all.first { $0.id == id }
+        }
+        let command = last?.name.description ?? "NULL"
         return
             "id=\(sessions[index].clientID) addr=\(sessions[index].address) laddr=\(sessions[index].localAddress) fd=\(sessions[index].descriptor) name=\(sessions[index].name) age=\(age) idle=\(idle) flags=\(flags) db=\(sessions[index].database) sub=0 psub=0 ssub=0 multi=-1 qbuf=\(held) qbuf-free=\(sessions[index].input.capacity - held) argv-mem=0 multi-mem=0 rbs=\(sessions[index].output.capacity) rbp=0 obl=\(output) oll=0 omem=0 tot-mem=\(sessions[index].input.capacity + sessions[index].output.capacity) events=r cmd=\(command) user=default redir=-1 resp=\(sessions[index].resp.rawValue) lib-name=\(sessions[index].libraryName) lib-ver=\(sessions[index].libraryVersion)"
     }

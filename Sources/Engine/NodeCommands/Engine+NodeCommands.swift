@@ -42,7 +42,6 @@ extension Engine {
     /// True when the session can go on at once.
     mutating func executeNodeCommand(_ index: Int, now: ClockReading) -> Bool {
         let (request, spec, consumed) = nextRequest(index)
-        sessions[index].lastCommand = spec.name.description
         node.statistics.commandsProcessed += 1
         sessions[index].commands += 1
         let step =
@@ -50,6 +49,7 @@ extension Engine {
             ? executeOnAllGroups(index, request, spec, now: now)
             : executeOnNode(index, request, spec, now: now)
         guard let step else { return false }
+        sessions[index].blockedSince = nil
         // The session may be gone, or its input: CLIENT KILL, QUIT.
         if !sessions[index].isGone, sessions[index].parsed {
             sessions[index].parsed = false
@@ -89,6 +89,10 @@ extension Engine {
         guard node.dataGroups > 0 else {
             node.block(&sessions[index], now: now)
             return nil
+        }
+        let bytes = request.arguments.reduce(0) { $0 + $1.count }
+        guard bytes + 8 * request.count <= EngineLimits.inlineCommandBytesMax else {
+            return reply(index) { $0.error("ERR the command is too large to be asked of every group") }
         }
         switch spec.name.description {
         case "dbsize":
@@ -140,7 +144,7 @@ extension Engine {
             return step
         case "select": return reply(index, select(index, request))
         case "reset": return reset(index)
-        case "auth": return reply(index) { _ = NodeReplies.auth(request, from: 1, to: &$0, ok: true) }
+        case "auth": return reply(index) { NodeReplies.auth(request, to: &$0) }
         case "hello": return hello(index, request)
         case "lolwut": return reply(index) { $0.verbatim(Array("Redis ver. \(ServerVersion.redis)\n".utf8).span) }
         case "debug": return debug(index, request)
@@ -206,13 +210,9 @@ extension Engine {
             let left = request.count - at - 1
             switch request.word(at) {
             case "auth" where left >= 2:
-                var isWrong = false
-                let before = sessions[index].output.count
-                _ = reply(index) {
-                    isWrong = !NodeReplies.auth(request, from: at + 1, to: &$0, ok: false)
+                guard NodeReplies.isDefaultUser(request, at: at + 1) else {
+                    return reply(index) { $0.error(NodeReplies.wrongUser) }
                 }
-                if isWrong { return .done }
-                sessions[index].output.truncate(to: before)
                 at += 3
             case "setname" where left >= 1:
                 guard ClientName.isValid(request.arguments[at + 1]) else {

@@ -16,27 +16,22 @@ enum NodeReplies {
         reply.bulk(decimal: now.wall % 1000 * 1000)
     }
 
-    /// No password is set: the default user is always in, others do not exist. Writes the error, or
-    /// OK when `ok` asks for it; false on an error.
-    static func auth(
-        _ request: NodeRequest, from start: Int, to reply: inout ReplyWriter, ok: Bool
-    ) -> Bool {
-        if ok, request.count > 3 {
-            reply.error("ERR syntax error")
-            return false
-        }
-        if ok, request.count == 2 {
-            reply.error(
+    static let wrongUser: StaticString =
+        "WRONGPASS invalid username-password pair or user is disabled."
+
+    /// No password is set: the default user is always in, others do not exist.
+    static func isDefaultUser(_ request: NodeRequest, at position: Int) -> Bool {
+        request.text(position) == "default"
+    }
+
+    static func auth(_ request: NodeRequest, to reply: inout ReplyWriter) {
+        if request.count > 3 { return reply.error("ERR syntax error") }
+        if request.count == 2 {
+            return reply.error(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
             )
-            return false
         }
-        guard request.text(start) == "default" else {
-            reply.error("WRONGPASS invalid username-password pair or user is disabled.")
-            return false
-        }
-        if ok { reply.ok() }
-        return true
+        if isDefaultUser(request, at: 1) { reply.ok() } else { reply.error(wrongUser) }
     }
 
     static func hello(id: Int64, version: RESPVersion, to reply: inout ReplyWriter) {

@@ -22,6 +22,8 @@ extension NodeState {
             peers[at].link = nil
             log(.notice, "peer-disconnected peer=\(peers[at].name)")
             for group in 0..<replicas.count { replicas[group].core.linkDown(peer) }
+            // Without a link this node leads that peer nowhere, and must not bind it by pings.
+            liveness.linkDown(to: peer, now: now.boot)
             for group in 0..<routes.count where routes[group].target?.node == peer {
                 routes[group].restart(now: now.boot)
             }
@@ -107,6 +109,7 @@ extension NodeState {
     /// A peer is there (again): whatever was under way to it is lost.
     private mutating func linkAdmitted(_ index: Int, now: ClockReading) {
         guard let peer = links[index].peer else { return }
+        liveness.linkUp(to: peer)
         for group in 0..<replicas.count {
             replicas[group].core.linkUp(peer)
             if routes[group].target?.node == peer { routes[group].restart(now: now.boot) }
@@ -141,7 +144,7 @@ extension NodeState {
             sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
             return
         }
-        let run = try checkedRun(&reader, from: at)
+        let run = try checkedRun(&reader, from: at, isRead: false)
         switch peers[at].inbound[group].writes.judge(header, boot: peers[at].hello?.boot ?? 0) {
         case .ignore: return
         case .gap:
@@ -159,9 +162,12 @@ extension NodeState {
     /// copied into an entry must be readable on every replica for ever.
     @_lifetime(copy reader)
     private func checkedRun(
-        _ reader: inout ByteReader, from at: Int
+        _ reader: inout ByteReader, from at: Int, isRead: Bool
     ) throws(DecodeError) -> Span<UInt8> {
         let rest = reader.remaining
+        guard rest <= EngineLimits.batchBytesMax + RunHeader.encodedBytesMax else {
+            throw .invalid("run size")
+        }
         let run = try reader.readBytes(rest)
         var check = ByteReader(run)
         let header = try RunHeader(from: &check)
@@ -170,23 +176,27 @@ extension NodeState {
         else { throw .invalid("origin") }
         for _ in 0..<header.count {
             let command = try LoggedCommand(from: &check)
-            try checkCommand(command)
+            try checkCommand(command, isRead: isRead)
         }
         guard check.remaining == 0 else { throw .invalid("run length") }
         return run
     }
 
-    private func checkCommand(_ command: borrowing LoggedCommand) throws(DecodeError) {
+    private func checkCommand(
+        _ command: borrowing LoggedCommand, isRead: Bool
+    ) throws(DecodeError) {
         if command.flags.contains(.large) {
+            guard !isRead else { throw .invalid("large read") }
             _ = try LargeReference(decoding: command.arguments)
             return
         }
         var decoder = ArgumentDecoder()
-        _ = try decoder.decode(command.arguments)
+        let length = try decoder.decode(command.arguments)
         let request = decoder.request(over: command.arguments)
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
-            throw .invalid("command")
-        }
+        // A write that came as a read would change the leader's state alone.
+        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil,
+            length == command.arguments.count, !(isRead && spec.isWrite)
+        else { throw .invalid("command") }
     }
 
     private mutating func receiveReads(
@@ -201,7 +211,7 @@ extension NodeState {
             sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
             return
         }
-        let run = try checkedRun(&reader, from: at)
+        let run = try checkedRun(&reader, from: at, isRead: true)
         switch peers[at].inbound[group].reads.judge(header, boot: peers[at].hello?.boot ?? 0) {
         case .ignore: return
         case .gap:
@@ -368,13 +378,11 @@ extension NodeState {
         _ group: Int, _ index: Int, status: ReplyStatus, reply: Span<UInt8>,
         _ sessions: inout SessionTable
     ) {
-        guard var gather = sessions[index].gather else { return }
-        gather.parts[group - 1] =
-            status == .complete
+        let part =
+            status == .complete && !reply.isEmpty
             ? reply.copied
             : Array("-UNCERTAIN The command was executed at most once, its reply is lost\r\n".utf8)
-        gather.remaining -= 1
-        sessions[index].gather = gather
-        if gather.remaining == 0 { sessions.markReady(index) }
+        sessions[index].gather?.add(part, of: group - 1)
+        if sessions[index].gather?.remaining == 0 { sessions.markReady(index) }
     }
 }

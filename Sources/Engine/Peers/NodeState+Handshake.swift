@@ -18,13 +18,15 @@ internal import Raft
 /// identities of all these directories down before it does anything else. A directory that was lost
 /// comes back with another identity, so it can not vote a second time in the same cluster.
 extension NodeState {
+    /// This node as it presents itself.
     var hello: Hello {
         let me = configuration
         return Hello(
             name: me.nodeName, node: id.raw, incarnation: incarnation, boot: boot,
             membership: muteReason == nil ? membership : .mute, cluster0: map?.clusterID.high ?? 0,
             cluster1: map?.clusterID.low ?? 0, clientHost: me.bind[0].address,
-            clientPort: UInt16(me.port), admitted: admitted)
+            clientPort: UInt16(me.port), syncMode: me.syncMode, mayLackEntries: mayLackEntries,
+            admitted: admitted)
     }
 
     mutating func sendHello(_ index: Int) {
@@ -45,6 +47,9 @@ extension NodeState {
         }
         guard peer.id.raw == hello.node, peer.id != id else {
             return "\(hello.name) counts itself as member \(hello.node): initial-cluster differs"
+        }
+        guard hello.syncMode == configuration.syncMode else {
+            return "appendfsync differs: it must be the same on all nodes"
         }
         if let map, hello.membership == .bound,
             map.clusterID != (hello.cluster0, hello.cluster1)

@@ -63,7 +63,10 @@ struct RunHeader: Equatable {
         count = try reader.readCount()
         // A command takes at least four bytes: a count beyond that is not worth counting to.
         guard count >= 1, count <= reader.remaining / 4 + 1 else { throw .invalid("run length") }
-        guard first >= 1, floor >= 1, floor <= first else { throw .invalid("run sequence") }
+        // Room to count on: no process comes near the limit.
+        guard first >= 1, floor >= 1, floor <= first, first < 1 << 62 else {
+            throw .invalid("run sequence")
+        }
     }
 }
 

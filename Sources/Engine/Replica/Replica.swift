@@ -56,7 +56,7 @@ struct Replica: ~Copyable {
     private var arguments = ArgumentDecoder()
     /// The origin's limits were judged when the command came in.
     private static let anyLength = RESPLimits(
-        bulkBytesMax: .max, argumentsMax: .max, inlineBytesMax: .max)
+        bulkBytesMax: 1 << 60, argumentsMax: 1 << 60, inlineBytesMax: 1 << 60)
     private var scratch = ByteBuffer()
     private var payload = ByteBuffer()
 
@@ -217,6 +217,10 @@ struct Replica: ~Copyable {
         case .fresh:
             if !command.flags.contains(.abandoned) {
                 status = try execute(command, origin: origin)
+            } else if command.flags.contains(.large) {
+                // Nobody will take the pieces.
+                _ = assemblies.take(
+                    origin: origin, reference: try LargeReference(decoding: command.arguments))
             }
             windows.record(sequence, origin: origin, reply: context.reply.bytes, from: start)
         }
@@ -246,12 +250,21 @@ struct Replica: ~Copyable {
             context.reply.error("TRYAGAIN The pieces of the command were given up, it was not executed")
             return .complete
         }
+        // What the pieces make together was not looked at before it came here: only its origin has
+        // seen it whole.
         var parser = RequestParser(limits: Self.anyLength)
-        guard parser.parse(owner.span) == .request else { throw .invalid("large command") }
+        guard parser.parse(owner.span) == .request, parser.consumed == owner.count else {
+            context.reply.error("ERR unreadable command")
+            return .complete
+        }
+        let request = parser.request(over: owner.span)
+        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+            context.reply.error("ERR unreadable command")
+            return .complete
+        }
         context.argumentOwner = owner
         defer { context.argumentOwner = nil }
-        return Self.run(
-            parser.request(over: owner.span), slots: slots, context: &context)
+        return Self.run(request, slots: slots, context: &context)
     }
 
     private static func run(

@@ -33,6 +33,18 @@ struct ReplyWindows {
         var head = 0
         var start = 0
         var bytes: [UInt8] = []
+        /// Where the reply after the one that was looked up last begins, as an index of `lengths` and
+        /// of `bytes`: repetitions come in order, and one must not walk over all before it.
+        var next = (index: 0, start: 0)
+
+        /// Lets go of all replies.
+        mutating func clear() {
+            lengths.removeAll(keepingCapacity: true)
+            head = 0
+            bytes.removeAll(keepingCapacity: true)
+            start = 0
+            next = (0, 0)
+        }
     }
 
     private static let evicted: Int32 = -1
@@ -73,12 +85,7 @@ struct ReplyWindows {
         while windows[at].firstKept < floor, windows[at].head < windows[at].lengths.count {
             dropOldest(at: at)
         }
-        if windows[at].head == windows[at].lengths.count {
-            windows[at].lengths.removeAll(keepingCapacity: true)
-            windows[at].head = 0
-            windows[at].bytes.removeAll(keepingCapacity: true)
-            windows[at].start = 0
-        }
+        if windows[at].head == windows[at].lengths.count { windows[at].clear() }
     }
 
     private mutating func dropOldest(at: Int) {
@@ -89,10 +96,12 @@ struct ReplyWindows {
         if windows[at].head > 1024, windows[at].head * 2 > windows[at].lengths.count {
             windows[at].lengths.removeFirst(windows[at].head)
             windows[at].head = 0
+            windows[at].next = (0, 0)
         }
         if windows[at].start > 1 << 16, windows[at].start * 2 > windows[at].bytes.count {
             windows[at].bytes.removeFirst(windows[at].start)
             windows[at].start = 0
+            windows[at].next = (0, 0)
         }
     }
 
@@ -111,10 +120,7 @@ struct ReplyWindows {
         if kept == 0 || sequence != windows[at].firstKept + UInt64(kept) {
             // A gap: the origin gave sequences up that were never sent. Nothing before it is asked
             // for again, since repetitions start at the floor and gaps only lie below it.
-            windows[at].lengths.removeAll(keepingCapacity: true)
-            windows[at].head = 0
-            windows[at].bytes.removeAll(keepingCapacity: true)
-            windows[at].start = 0
+            windows[at].clear()
             windows[at].firstKept = sequence
         }
         windows[at].last = sequence
@@ -131,18 +137,21 @@ struct ReplyWindows {
     }
 
     /// Appends the kept reply of a repeated command.
-    func appendReply(of sequence: UInt64, origin: Origin, to output: inout ByteBuffer) {
+    mutating func appendReply(of sequence: UInt64, origin: Origin, to output: inout ByteBuffer) {
         guard let at = position(of: origin.node), sequence >= windows[at].firstKept else {
             invariantFailed("the reply was forgotten")
         }
         let index = windows[at].head + Int(sequence - windows[at].firstKept)
-        var start = windows[at].start
-        for length in windows[at].lengths[windows[at].head..<index] where length > 0 {
-            start += Int(length)
+        var known = (index: windows[at].head, start: windows[at].start)
+        let next = windows[at].next
+        if next.index > known.index, next.index <= index { known = next }
+        for length in windows[at].lengths[known.index..<index] where length > 0 {
+            known.start += Int(length)
         }
-        let end = start + Int(windows[at].lengths[index])
+        let end = known.start + Int(windows[at].lengths[index])
+        windows[at].next = (index + 1, end)
         let bytes = windows[at].bytes
-        output.append(bytes.span.extracting(start..<end))
+        output.append(bytes.span.extracting(known.start..<end))
     }
 
     /// Feeds everything that replicas must agree on.

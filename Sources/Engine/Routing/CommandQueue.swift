@@ -27,6 +27,10 @@ struct CommandQueue: ~Copyable {
     private var sentBytes = 0
     /// Commands that may have reached some leader; an execution can not be excluded.
     private(set) var everSent = 0
+    /// Commands at the front that were given up but had to stay, and their bytes: nobody waits for
+    /// them. Commands are given up oldest first, so there are none behind.
+    private var abandoned = 0
+    private var abandonedBytes = 0
     /// The stream, and the next frame's place in it.
     private(set) var stream: UInt64 = 1
     private(set) var position: UInt64 = 0
@@ -37,7 +41,7 @@ struct CommandQueue: ~Copyable {
     var isEmpty: Bool { items.isEmpty }
     var byteCount: Int { bytes.count }
     var unsent: Int { items.count - sent }
-    var oldest: Item? { items.first }
+    var unsentBytes: Int { bytes.count - sentBytes }
     var oldestUnsent: Item? { sent < items.count ? items[sent] : nil }
 
     /// Appends a command; its sequence is returned.
@@ -118,13 +122,18 @@ struct CommandQueue: ~Copyable {
             sentBytes -= item.length
         }
         if everSent > 0 { everSent -= 1 }
+        if abandoned > 0 {
+            abandoned -= 1
+            abandonedBytes -= item.length
+        }
         return item
     }
 
-    /// Gives a command up: nobody waits for it any more. When it was never sent it is certainly not
-    /// executed. It leaves the queue if it can; otherwise it stays, stripped of its effect, so that
-    /// its sequence is settled.
-    mutating func giveUp(at index: Int) -> (item: Item, neverSent: Bool) {
+    /// Gives the oldest awaited command up: nobody waits for it any more. When it was never sent it
+    /// is certainly not executed. It leaves the queue if it can; otherwise it stays, stripped of its
+    /// effect, so that its sequence is settled.
+    mutating func giveUp() -> (item: Item, neverSent: Bool) {
+        let index = abandoned
         invariant(index < items.count, "no such command")
         let item = items[index]
         let neverSent = index >= everSent
@@ -135,31 +144,13 @@ struct CommandQueue: ~Copyable {
             return (item, true)
         }
         items[index].session = .none
-        var offset = 0
-        for earlier in 0..<index { offset += items[earlier].length }
-        let flags = bytes.readable[offset] | LoggedCommand.Flags.abandoned.rawValue
-        bytes.overwrite(littleEndian: flags, at: offset)
+        let flags = bytes.readable[abandonedBytes] | LoggedCommand.Flags.abandoned.rawValue
+        bytes.overwrite(littleEndian: flags, at: abandonedBytes)
+        abandoned += 1
+        abandonedBytes += item.length
         return (item, neverSent)
     }
 
-    /// The first command, from `index` on, that somebody still waits for.
-    func firstAwaited(from index: Int = 0) -> Int? {
-        var at = index
-        while at < items.count {
-            if items[at].session != .none { return at }
-            at += 1
-        }
-        return nil
-    }
-
-    subscript(index: Int) -> Item { items[index] }
-
-    /// Drops everything: used for reads, whose sessions were told.
-    mutating func removeAll(_ body: (Item) -> Void) {
-        while let item = items.popFirst() { body(item) }
-        bytes.removeAll(keepingCapacityUpTo: EngineLimits.idleBufferBytes)
-        sent = 0
-        sentBytes = 0
-        everSent = 0
-    }
+    /// The oldest command that somebody still waits for.
+    var oldestAwaited: Item? { abandoned < items.count ? items[abandoned] : nil }
 }

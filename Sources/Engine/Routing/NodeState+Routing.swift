@@ -1,8 +1,9 @@
-internal import Configuration
 internal import Bytes
+internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import WAL
 
 /// From the queues of this node, as origin, to the leaders of the groups.
 extension NodeState {
@@ -29,7 +30,8 @@ extension NodeState {
 
     /// An answer that does not come on an open link is asked for again.
     private mutating func restartWhenStuck(_ group: Int, now: ClockReading) {
-        let patience = configuration.electionTimeout + configuration.electionTimeout
+        let patience =
+            configuration.electionTimeout + configuration.electionTimeout
             + configuration.electionTimeout
         func isStuck(_ queue: borrowing CommandQueue) -> Bool {
             queue.sent > 0 && queue.progressAt + patience < now.boot
@@ -69,7 +71,8 @@ extension NodeState {
         guard replicas[group].core.role == .leader else { return }
         let queuedAt = routes[group].writes.oldestUnsent?.queuedAt
         var isRefused = false
-        while routes[group].writes.unsent > 0, !isRefused {
+        let holdsBack = mayHoldBack(bytes: routes[group].writes.unsentBytes)
+        while routes[group].writes.unsent > 0, !isRefused, !holdsBack {
             var run = scratch.take()
             _ = routes[group].writes.takeRun(
                 origin: origin, limit: EngineLimits.batchBytesMax, into: &run)
@@ -107,6 +110,13 @@ extension NodeState {
         }
     }
 
+    /// Whether commands wait for the log's next write to be over. They could not be written earlier
+    /// anyway, and become one entry, one frame and one acknowledgement together: a third of the turns
+    /// and messages at 50 unpipelined clients.
+    func mayHoldBack(bytes: Int) -> Bool {
+        wal.lastBatch > writtenBatch && bytes < EngineLimits.heldBackBytesMax && !isShuttingDown
+    }
+
     /// Adds the reads of a run to the backlog of a group that this node leads. False when the run
     /// can not be read.
     mutating func addReads(_ group: Int, run: Span<UInt8>) -> Bool {
@@ -131,7 +141,7 @@ extension NodeState {
         if replicas[group].refusesProposals { return false }
         let held = replicas[group].proposals.count
         if held > 0, held + run.count > EngineLimits.batchBytesMax {
-            guard flushProposals(group, now: now) else { return false }
+            guard flushProposals(group, mayHoldBack: false, now: now) else { return false }
         }
         if replicas[group].proposalsQueuedAt == nil {
             replicas[group].proposalsQueuedAt = queuedAt ?? now.boot
@@ -142,8 +152,11 @@ extension NodeState {
 
     /// Makes an entry of the collected runs; false when the core refused it. What was refused is
     /// certainly not executed, and nothing behind it is taken in this turn: order is kept.
-    mutating func flushProposals(_ group: Int, now: ClockReading) -> Bool {
+    mutating func flushProposals(
+        _ group: Int, mayHoldBack isAllowed: Bool = true, now: ClockReading
+    ) -> Bool {
         guard !replicas[group].proposals.isEmpty else { return true }
+        if isAllowed, mayHoldBack(bytes: replicas[group].proposals.count) { return true }
         var payload = ByteBuffer()
         swap(&payload, &replicas[group].payloadBuffer)
         CommandPayload.appendHeader(time: now.wall, seed: random.next(), to: &payload)

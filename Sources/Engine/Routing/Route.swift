@@ -30,11 +30,10 @@ struct Route: ~Copyable {
     /// Since when the oldest command waits that somebody still waits for.
     var oldestAwaited: Instant? {
         var oldest: Instant?
-        if let at = writes.firstAwaited() { oldest = writes[at].queuedAt }
-        if let at = reads.firstAwaited() { oldest = min(oldest ?? reads[at].queuedAt, reads[at].queuedAt) }
-        for upload in uploads where upload.session != .none {
-            oldest = min(oldest ?? upload.startedAt, upload.startedAt)
-        }
+        if let item = writes.oldestAwaited { oldest = item.queuedAt }
+        if let item = reads.oldestAwaited { oldest = min(oldest ?? item.queuedAt, item.queuedAt) }
+        // A large command may take long, as long as it gets on.
+        for upload in uploads { oldest = min(oldest ?? upload.progressAt, upload.progressAt) }
         return oldest
     }
 

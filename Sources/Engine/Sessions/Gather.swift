@@ -13,10 +13,23 @@ struct Gather {
         case pick
     }
 
-    var merge: Merge
-    var remaining: Int
+    let merge: Merge
+    private(set) var remaining: Int
     /// By group: index 0 is the first data group.
-    var parts: [[UInt8]]
+    private(set) var parts: [[UInt8]]
+
+    init(merge: Merge, groups: Int) {
+        self.merge = merge
+        remaining = groups
+        parts = Array(repeating: [], count: groups)
+    }
+
+    /// Takes the part of a group, an answer or an error.
+    mutating func add(_ part: [UInt8], of group: Int) {
+        invariant(parts[group].isEmpty && !part.isEmpty, "a group answered twice")
+        parts[group] = part
+        remaining -= 1
+    }
 
     /// The integer in a part such as `:12\r\n`.
     static func integer(in part: [UInt8]) -> Int64? {
@@ -24,9 +37,22 @@ struct Gather {
         return Int64(String(decoding: part.dropFirst().dropLast(2), as: UTF8.self))
     }
 
-    /// The merged reply: an error of any part, otherwise what `merge` says.
+    /// What a write over all groups is when not all of them have executed it.
+    static let partialError = "UNCERTAIN Not every group answered in time, the command may have been executed in some of them"
+
+    /// The error that stands for all parts, if any of them is one. A write that some group has or may
+    /// have executed is never called not executed.
+    private var error: [UInt8]? {
+        guard let first = parts.first(where: { $0.first == UInt8(ascii: "-") }) else { return nil }
+        if merge == .first, parts.contains(where: { $0 != first }) {
+            return Array("-\(Self.partialError)\r\n".utf8)
+        }
+        return first
+    }
+
+    /// The merged reply: an error when any part is one, otherwise what `merge` says.
     func merged() -> [UInt8] {
-        if let error = parts.first(where: { $0.first == UInt8(ascii: "-") }) { return error }
+        if let error { return error }
         switch merge {
         case .first:
             return parts[0]

@@ -79,13 +79,15 @@ struct Session: ~Copyable {
     var libraryVersion = ""
     var noEvict = false
     var noTouch = false
-    var lastCommand = ""
+    /// Of the command table; nil before the first command.
+    var lastCommand: Int?
     var lastActive: Instant
     var commands: Int64 = 0
 
     struct LeaseMark {
         var cursor: Int
         var output: Int
+        var replyMode: ReplyMode
     }
 
     init(

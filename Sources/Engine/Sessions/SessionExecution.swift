@@ -62,6 +62,7 @@ extension NodeState {
                 now: now, mayRead: mayRead)
             switch step {
             case .done:
+                session.blockedSince = nil
                 session.commands += 1
                 statistics.commandsProcessed += 1
                 skip(&session, &input, &parser)
@@ -69,6 +70,7 @@ extension NodeState {
                 if shared > EngineLimits.sessionBytesPerTurn { return .shared }
             case .taken:
                 // The request's bytes were taken over as a large command.
+                session.blockedSince = nil
                 session.commands += 1
                 statistics.commandsProcessed += 1
                 parser.reset()
@@ -115,6 +117,7 @@ extension NodeState {
             }
         }
         session.lastActive = now.boot
+        session.lastCommand = spec.id
         switch spec.scope {
         case .connection:
             if spec.id == Self.pingID { return ping(&session, request) }
@@ -204,6 +207,10 @@ extension NodeState {
             guard mayRead else { return .held }
             if readInPlace(&session, request, spec, group: group, now: now) { return .done }
         }
+        if encodedArgumentsCount(of: request) > EngineLimits.inlineCommandBytesMax {
+            // Too large for a frame: it goes through the log, in pieces, as large writes do.
+            return queueWrite(&session, request, spec, group: group, now: now)
+        }
         switch session.wait {
         case .nothing where session.leaseMark == nil: break
         case .reads(group)
@@ -220,16 +227,17 @@ extension NodeState {
         now: ClockReading
     ) -> Bool {
         let before = session.output.count
-        if session.leaseMark == nil {
-            session.leaseMark = Session.LeaseMark(cursor: session.cursor, output: before)
-            provisional.append(session.id)
-        }
         let outcome = replicas[group].read(
             request, spec, database: session.database, version: session.resp, clock: now.wall,
             into: &session.output)
         guard outcome == .done else {
             session.output.truncate(to: before)
             return false
+        }
+        if session.leaseMark == nil {
+            session.leaseMark = Session.LeaseMark(
+                cursor: session.cursor, output: before, replyMode: session.replyMode)
+            provisional.append(session.id)
         }
         if !session.repliesAreVisible { session.output.truncate(to: before) }
         session.commandFinished()
@@ -247,7 +255,6 @@ extension NodeState {
             session: session.id, now: now.boot)
         session.wait = .reads(group)
         session.inFlight += 1
-        session.blockedSince = nil
         return .done
     }
 
@@ -267,8 +274,7 @@ extension NodeState {
         guard routes[group].byteCount < EngineLimits.queueBytesMax else {
             return blocked(&session, now: now)
         }
-        session.blockedSince = nil
-        if request.argumentBytes > EngineLimits.inlineCommandBytesMax {
+        if encodedArgumentsCount(of: request) > EngineLimits.inlineCommandBytesMax {
             guard session.wait == .nothing else { return .wait }
             session.wait = .upload(group)
             session.inFlight = 1

@@ -7,11 +7,13 @@
 /// that it changes nothing.
 public enum Preparation {
     /// For registers: reads only show the last value, so an unseen write can always be placed last.
-    /// An unseen write with a time to live stays: its end can be what a reader saw.
+    /// An unseen write with a time to live stays: its end can be what a reader saw. So does any unseen
+    /// write beside deletes: their counts show that something was there.
     public static func register(
         _ history: [HistoryEntry<RegisterModel.Call, RegisterModel.Result>]
     ) -> [HistoryEntry<RegisterModel.Call, RegisterModel.Result>] {
         var firstSeen: [UInt64: Moment] = [:]
+        let hasDeletes = history.contains { $0.call == .delete }
         for entry in history {
             if case .value(let seen?) = entry.result {
                 firstSeen[seen] = min(firstSeen[seen] ?? .never, entry.returned)
@@ -24,6 +26,7 @@ public enum Preparation {
             case .delete: return entry
             case .set(let value), .setExpiring(let value):
                 guard let seen = firstSeen[value] else {
+                    if hasDeletes { return entry }
                     if case .setExpiring = entry.call { return entry }
                     return nil
                 }

@@ -9,7 +9,9 @@ extension Listpack {
         var index = 0
         while offset < byteCount {
             let entry = self[offset]
-            if ByteOrder.equal(entry.extracting(8..<entry.count), member) { return (offset, index) }
+            if ContentOrder.equal(entry.extracting(8..<entry.count), member) {
+                return (offset, index)
+            }
             offset = self.offset(after: offset)
             index += 1
         }
@@ -56,7 +58,7 @@ extension Listpack {
     mutating func insert(member: Span<UInt8>, score: Double) {
         let index = partition { other, otherScore in
             otherScore < score
-                || (otherScore == score && ByteOrder.compare(other, member) < 0)
+                || (otherScore == score && ContentOrder.compare(other, member) == .before)
         }
         var entry = ByteBuffer(minimumCapacity: 8 + member.count)
         entry.append(littleEndian: score.bitPattern)

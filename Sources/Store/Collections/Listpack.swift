@@ -94,7 +94,7 @@ struct Listpack: ~Copyable {
 
     /// Whether the entry at `offset` holds exactly `bytes`.
     func holds(_ bytes: Span<UInt8>, at offset: Int) -> Bool {
-        ByteOrder.equal(self[offset], bytes)
+        ContentOrder.equal(self[offset], bytes)
     }
 
     /// Lends the entry at `offset` to `body`.

@@ -80,7 +80,11 @@ struct RankedTree: ~Copyable {
         while low < high {
             let middle = (low + high) / 2
             let first = leftmostLeaf(branch.child(middle), level - 1)
-            if ByteOrder.compare(first.key(0), key) <= 0 { low = middle + 1 } else { high = middle }
+            if ContentOrder.compare(first.key(0), key) != .after {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         return max(low - 1, 0)
     }
@@ -383,7 +387,8 @@ struct RankedTree: ~Copyable {
         forEach(in: 0..<count) { prefix, key, _ in
             let ascends =
                 prefix > previousPrefix
-                || (prefix == previousPrefix && ByteOrder.compare(previous.readable, key) < 0)
+                || (prefix == previousPrefix
+                    && ContentOrder.compare(previous.readable, key) == .before)
             invariant(first || ascends, "a tree's entries do not ascend")
             previous.removeAll()
             previous.append(key)

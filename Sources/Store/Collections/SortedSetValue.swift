@@ -109,8 +109,11 @@ public final class SortedSetValue {
     /// while all scores are equal, as with ZRANGEBYLEX.
     public func count(lexicallyBelow bytes: Span<UInt8>, orEqual: Bool) -> Int {
         func isBelow(_ member: Span<UInt8>) -> Bool {
-            let order = ByteOrder.compare(member, bytes)
-            return order < 0 || (orEqual && order == 0)
+            switch ContentOrder.compare(member, bytes) {
+            case .before: true
+            case .equal: orEqual
+            case .after: false
+            }
         }
         if isPacked { return pack.partition { member, _ in isBelow(member) } }
         var low = 0

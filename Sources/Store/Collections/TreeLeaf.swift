@@ -122,9 +122,11 @@ struct TreeLeaf {
         // Nearly always none or one entry; many only in sorted sets of equal scores.
         while low < high {
             let middle = (low + high) / 2
-            let order = ByteOrder.compare(self.key(middle), key)
-            if order == 0 { return (middle, true) }
-            if order < 0 { low = middle + 1 } else { high = middle }
+            switch ContentOrder.compare(self.key(middle), key) {
+            case .equal: return (middle, true)
+            case .before: low = middle + 1
+            case .after: high = middle
+            }
         }
         return (low, false)
     }

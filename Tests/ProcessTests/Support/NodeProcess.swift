@@ -6,9 +6,11 @@ final class NodeProcess {
     let port: Int
     let folder: URL  // holds node.conf, the log and the data directory
     private var process: Process?
+    private let owner: TestFolder  // lives as long as any node in it
 
-    init(name: String, port: Int, folder: URL) {
-        (self.name, self.port, self.folder) = (name, port, folder)
+    init(name: String, port: Int, in owner: TestFolder) {
+        (self.name, self.port, self.owner) = (name, port, owner)
+        folder = owner.url.appending(path: name)
     }
 
     var dataFolder: URL { folder.appending(path: "data") }

@@ -1,20 +1,25 @@
 import Foundation
 
-/// Nodes on free ports of 127.0.0.1 in a temporary directory, which goes with the last reference.
+/// A temporary directory that goes with its last reference.
+final class TestFolder {
+    let url = FileManager.default.temporaryDirectory
+        .appending(path: "skein-process-\(UUID().uuidString)")
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+}
+
+/// Nodes on free ports of 127.0.0.1 in a temporary directory; all of it goes with the last reference.
 final class TestCluster {
-    let folder: URL
     private(set) var nodes: [NodeProcess] = []
 
     /// Writes the configurations; `directives` are lines for all nodes. Nothing is started yet.
     init(nodes count: Int = 3, directives: [String] = []) throws {
-        folder = FileManager.default.temporaryDirectory
-            .appending(path: "skein-process-\(UUID().uuidString)")
+        let folder = TestFolder()
         let ports = freePorts(2 * count)
         let members = (0..<count).map { "n\($0 + 1)=127.0.0.1:\(ports[count + $0])" }
         for index in 0..<count {
             let name = "n\(index + 1)"
-            let node = NodeProcess(
-                name: name, port: ports[index], folder: folder.appending(path: name))
+            let node = NodeProcess(name: name, port: ports[index], in: folder)
             try FileManager.default.createDirectory(
                 at: node.dataFolder, withIntermediateDirectories: true)
             let lines =
@@ -32,7 +37,6 @@ final class TestCluster {
 
     deinit {
         for node in nodes { node.kill() }
-        try? FileManager.default.removeItem(at: folder)
     }
 
     /// A cluster that accepts writes through every node.

@@ -90,4 +90,7 @@ final class SingleNode {
     }
 }
 
-enum TestError: Error { case refused }
+enum TestError: Error {
+    case refused
+    case neverHappened(String)
+}

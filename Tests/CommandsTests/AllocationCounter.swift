@@ -1,0 +1,1 @@
+../RESPTests/AllocationCounter.swift

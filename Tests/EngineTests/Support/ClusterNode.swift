@@ -1,0 +1,67 @@
+import Bytes
+import Configuration
+import Engine
+import Raft
+import WAL
+
+/// One machine of an `EngineCluster`: a disk that outlives the processes on it, and the process.
+final class ClusterNode {
+    let index: Int
+    var configuration: Configuration
+    var disk = MemoryDisk()
+    /// Nil while the node is down.
+    var process: NodeProcess?
+    var lines: [String] = []
+    var exit: ExitReason?
+    var starts: UInt64 = 0
+    /// While false, sealed batches wait in `undurable`.
+    var isDiskFast = true
+    /// A node that stands still takes no turns; its liveness stands still too.
+    var isPaused = false
+
+    init(index: Int, configuration: Configuration) {
+        self.index = index
+        self.configuration = configuration
+    }
+
+    var id: NodeID { NodeID(UInt16(index + 1)) }
+    var name: String { configuration.nodeName }
+
+    /// - Throws: what `Engine.init` or the recovery of the disk throws.
+    func start(members: Int, now: ClockReading) throws {
+        starts += 1
+        var parameters = WALParameters(saltSeed: UInt64(index) << 32 | starts)
+        parameters.segmentBytes = 1 << 20
+        let recovered = try WALRecovery.recover(from: disk, parameters)
+        for segment in recovered.obsoleteSegments { disk.remove(segment) }
+        let liveness = PairLiveness(
+            node: id, boot: try Engine.nextBoot(after: recovered),
+            peers: (1...members).map { NodeID(UInt16($0)) },
+            promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
+            diskStallLimit: configuration.diskStallLimit, now: now.boot)
+        let engine = try Engine(
+            configuration: configuration, recovered: recovered,
+            seed: UInt64(index + 1) &* 1_000_003 &+ starts, now: now, liveness: liveness)
+        exit = nil
+        process = NodeProcess(engine, liveness)
+    }
+}
+
+/// A run of the server on a node, with what its host would hold.
+final class NodeProcess {
+    var engine: Engine
+    let liveness: PairLiveness
+    var undurable: [StoredBatch] = []
+    var reads: [LogReadRequest] = []
+    /// What clients were sent and have not read.
+    var sent: [SessionID: [UInt8]] = [:]
+    var closed: Set<SessionID> = []
+    var paused: Set<SessionID> = []
+    /// Bytes that a client's socket takes until the client reads; all, when there is no number.
+    var window: [SessionID: Int] = [:]
+
+    init(_ engine: consuming Engine, _ liveness: PairLiveness) {
+        self.engine = engine
+        self.liveness = liveness
+    }
+}
