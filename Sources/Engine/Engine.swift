@@ -23,6 +23,8 @@ public struct Engine: ~Copyable {
     public private(set) var nextDeadline = Instant.distantFuture
     /// The host should not wait for events before the next turn, and call `tick` in it.
     public private(set) var hasMoreWork = false
+    /// An empty list with memory, to change places with the list of ready sessions.
+    private var spareReady: [SessionID] = []
     /// Sessions whose large command is given up in this tick.
     var lateUploads: [SessionID] = []
 
@@ -352,14 +354,18 @@ public struct Engine: ~Copyable {
                 hasMoreWork = true
                 return
             }
-            let ready = sessions.ready
-            sessions.ready.removeAll(keepingCapacity: true)
+            // Swapped, not copied: a copy would cost an allocation per turn.
+            var ready: [SessionID] = []
+            swap(&ready, &spareReady)
+            swap(&ready, &sessions.ready)
             for id in ready {
                 guard let index = sessions.index(of: id) else { continue }
                 sessions[index].isReady = false
                 finishGather(index, now: now)
                 run(index, now: now, mayRead: mayRead)
             }
+            ready.removeAll(keepingCapacity: true)
+            swap(&ready, &spareReady)
         }
     }
 
@@ -404,8 +410,12 @@ public struct Engine: ~Copyable {
     /// taken back, and the reads take the long way.
     private mutating func confirmLeaseReads(now: ClockReading) {
         let holds = node.confirmLeases(now: now)
-        let ids = node.provisional
-        node.provisional.removeAll(keepingCapacity: true)
+        var ids: [SessionID] = []
+        swap(&ids, &node.provisional)
+        defer {
+            ids.removeAll(keepingCapacity: true)
+            swap(&ids, &node.provisional)
+        }
         for id in ids {
             guard let index = sessions.index(of: id), let mark = sessions[index].leaseMark else {
                 continue
@@ -455,7 +465,7 @@ public struct Engine: ~Copyable {
         }
         sessions.flushing.removeAll(keepingCapacity: true)
         node.flush(into: &outbox, now: now)
-        if !sessions.ready.isEmpty { hasMoreWork = true }
+        if !sessions.ready.isEmpty || node.hasUnrouted { hasMoreWork = true }
         for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {
             hasMoreWork = true
         }

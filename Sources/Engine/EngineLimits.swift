@@ -39,4 +39,9 @@ enum EngineLimits {
     static let sessionBytesPerTurn = 256 * 1024
     /// Memory that an idle session's buffers may keep.
     static let idleBufferBytes = 16 * 1024
+    /// Connections on the cluster port that have not introduced themselves; beyond it new ones are
+    /// closed.
+    static let strangerLinksMax = 64
+    /// How long a connection on the cluster port may take to introduce itself.
+    static let helloTime = Interval.seconds(5)
 }

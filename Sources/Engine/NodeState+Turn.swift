@@ -88,6 +88,7 @@ extension NodeState {
     // MARK: Time
 
     mutating func tick(now: ClockReading) {
+        closeStrangers(now: now)
         for group in 0..<replicas.count where replicas[group].core.nextDeadline <= now.boot {
             replicas[group].tick(now: now.boot, liveness: liveness)
         }
@@ -112,10 +113,13 @@ extension NodeState {
                 deadline = min(deadline, now.boot + .milliseconds(wait))
             }
         }
-        for peer in peers {
-            if let dialAt = peer.dialAt { deadline = min(deadline, dialAt) }
+        for at in peers.indices where !isShuttingDown {
+            if let dialAt = peers[at].dialAt { deadline = min(deadline, dialAt) }
         }
         if wal.needsIdleMark { deadline = min(deadline, sealedAt + Self.idleMarkAfter) }
+        if let openedAt = links.oldestStranger {
+            deadline = min(deadline, openedAt + EngineLimits.helloTime)
+        }
         if !blockedSessions.isEmpty { deadline = min(deadline, now.boot + .milliseconds(50)) }
         if let shutdownDeadline { deadline = min(deadline, shutdownDeadline) }
         return deadline
@@ -257,7 +261,7 @@ extension NodeState {
             replicas[group].usedLease = false
             if !replicas[group].core.holdsLease(now: now.boot, liveness: liveness) { holds = false }
         }
-        for index in links.openIndices where !links[index].provisional.isEmpty {
+        for index in 0..<links.slotCount where !links[index].provisional.isEmpty {
             releaseProvisional(index, holds: holds)
         }
         return holds

@@ -52,7 +52,7 @@ import Testing
         ("CONFIG GET maxclients", "*2\r\n$10\r\nmaxclients\r\n$5\r\n10000"),
         ("COMMAND COUNT x", "-ERR wrong number of arguments for 'command|count' command"),
         ("COMMAND GETKEYS MSET a 1 b 2", "*2\r\n$1\r\na\r\n$1\r\nb"),
-        ("COMMAND INFO nope", "*1\r\n*-1"),
+        ("COMMAND INFO nope", "*1\r\n$-1"),
         ("AUTH x", "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"),
         ("AUTH default x", "+OK"),
         ("RESET", "+RESET"), ("QUIT", "+OK"),

@@ -44,6 +44,26 @@ struct LinkTable: ~Copyable {
         _modify { yield &slots[index] }
     }
 
+    /// Slots, open or not: to walk over all links without a list of them.
+    var slotCount: Int { slots.count }
+
+    /// Links whose other end has not been admitted.
+    var strangers: Int {
+        var count = 0
+        for index in isOpen.indices where isOpen[index] && slots[index].peer == nil { count += 1 }
+        return count
+    }
+
+    /// When the oldest of them was opened.
+    var oldestStranger: Instant? {
+        var oldest: Instant?
+        for index in isOpen.indices
+        where isOpen[index] && slots[index].peer == nil && !slots[index].isClosing {
+            oldest = min(oldest ?? slots[index].openedAt, slots[index].openedAt)
+        }
+        return oldest
+    }
+
     var openIndices: [Int] { isOpen.indices.filter { isOpen[$0] } }
 
     mutating func markFlushing(_ index: Int) {

@@ -8,19 +8,35 @@ internal import Raft
 extension NodeState {
     mutating func linkOpened(_ id: LinkID, dialed: NodeID?, now: ClockReading) {
         links.open(id, dialed: dialed, now: now.boot)
-        if let dialed, let at = peerIndex(dialed) { peers[at].dialing = nil }
         guard let index = links.index(of: id) else { invariantFailed("a link was not opened") }
-        if isStarted { sendHello(index) }
+        if dialed == nil, links.strangers > EngineLimits.strangerLinksMax {
+            links[index].isClosing = true
+            links.markFlushing(index)
+        } else if isStarted {
+            sendHello(index)
+        }
+    }
+
+    /// Ends the links that did not introduce themselves in time.
+    mutating func closeStrangers(now: ClockReading) {
+        for index in links.openIndices
+        where links[index].peer == nil && !links[index].isClosing
+            && links[index].openedAt + EngineLimits.helloTime <= now.boot
+        {
+            links[index].isClosing = true
+            links.markFlushing(index)
+        }
     }
 
     mutating func linkClosed(_ id: LinkID, dialed: NodeID?, now: ClockReading) {
         let peer = links.index(of: id).flatMap { links[$0].peer ?? links[$0].dialed } ?? dialed
         links.remove(id)
         guard let peer, let at = peerIndex(peer) else { return }
-        peers[at].dialing = nil
         if peers[at].link == id {
             peers[at].link = nil
-            log(.notice, "peer-disconnected peer=\(peers[at].name)")
+            if peers[at].lastRefusal.isEmpty {
+                log(.notice, "peer-disconnected peer=\(peers[at].name)")
+            }
             for group in 0..<replicas.count { replicas[group].core.linkDown(peer) }
             // Without a link this node leads that peer nowhere, and must not bind it by pings.
             liveness.linkDown(to: peer, now: now.boot)
@@ -28,7 +44,8 @@ extension NodeState {
                 routes[group].restart(now: now.boot)
             }
         }
-        if self.id < peer {
+        // Not when another link took this one's place: the two would end each other for ever.
+        if self.id < peer, peers[at].link == nil {
             peers[at].dialAt = now.boot + peers[at].backoff
             let longer = Interval(nanoseconds: peers[at].backoff.nanoseconds * 2)
             peers[at].backoff = min(longer, PeerState.backoffMax)
@@ -82,6 +99,7 @@ extension NodeState {
             guard let peer = links[index].peer, let at = peerIndex(peer) else {
                 throw .invalid("frame before hello")
             }
+            noteAcceptance(by: at)
             var reader = ByteReader(frame.body)
             guard let group = Int(exactly: try reader.readVarint()) else { throw .invalid("group") }
             // A group that this node does not have yet: genesis is still on its way here.

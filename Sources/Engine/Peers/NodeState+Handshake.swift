@@ -39,12 +39,15 @@ extension NodeState {
     }
 
     /// Judges a hello; nil admits the peer, otherwise the reason goes to both logs.
-    private func objection(to hello: Hello) -> String? {
+    private func objection(to hello: Hello, dialed: NodeID?) -> String? {
         guard hello.version == Hello.currentVersion else {
             return "it speaks version \(hello.version) of the peer protocol, this node version \(Hello.currentVersion)"
         }
         guard let peer = members.first(where: { $0.name == hello.name }) else {
-            return "there is no \(hello.name) in initial-cluster"
+            return "there is no \(Self.printable(hello.name)) in initial-cluster"
+        }
+        if let dialed, dialed != peer.id {
+            return "\(hello.name) answers at the address of \(name(of: dialed)): initial-cluster is wrong"
         }
         guard peer.id.raw == hello.node, peer.id != id else {
             return "\(hello.name) counts itself as member \(hello.node): initial-cluster differs"
@@ -77,12 +80,13 @@ extension NodeState {
 
     /// Treats the hello on a link; false when the link is to be closed.
     mutating func admit(_ hello: Hello, link index: Int, now: ClockReading) -> Bool {
-        if let reason = objection(to: hello) {
+        if let reason = objection(to: hello, dialed: links[index].dialed) {
             refuse(index, reason: reason)
+            let text = "peer-refused peer=\(Self.printable(hello.name)) reason=\"\(reason)\""
             if let at = peers.firstIndex(where: { $0.name == hello.name }) {
-                noteRefusal(at, "peer-refused peer=\(hello.name) reason=\"\(reason)\"")
+                noteRefusal(at, text)
             } else {
-                log(.warning, "peer-refused peer=\(hello.name) reason=\"\(reason)\"")
+                log(.warning, text)
             }
             return false
         }
@@ -94,13 +98,18 @@ extension NodeState {
             refuse(index, reason: "a later start of \(hello.name) was seen already")
             return false
         }
-        if let old = links.index(to: peer), old != index { links[old].isClosing = true }
+        if let old = links.index(to: peer), old != index {
+            links[old].isClosing = true
+            links.markFlushing(old)
+        }
         peers[at].hello = hello
         peers[at].link = links[index].id
-        peers[at].backoff = PeerState.backoffMin
-        peers[at].lastRefusal = ""
         links[index].peer = peer
-        log(.notice, "peer-connected peer=\(hello.name) membership=\(hello.membership)")
+        // A peer that refuses this node says so only now: its refusals are told once, its
+        // connections not at all.
+        if peers[at].lastRefusal.isEmpty {
+            log(.notice, "peer-connected peer=\(hello.name) membership=\(hello.membership)")
+        }
         if membership == .empty { considerBootstrap(now: now) }
         return true
     }
@@ -115,16 +124,29 @@ extension NodeState {
 
     /// A peer does not want this node: says why, once per reason.
     mutating func refused(by index: Int, reason: String) {
-        let who = links[index].peer ?? links[index].dialed
-        let name = who.map { self.name(of: $0) } ?? "unknown"
-        if let who, let at = peerIndex(who) {
-            noteRefusal(at, "refused-by-peer peer=\(name) reason=\"\(reason)\"")
-        } else {
-            log(.warning, "refused-by-peer peer=\(name) reason=\"\(reason)\"")
-        }
+        // Whoever connects can say anything: only the word of a member counts.
+        guard let who = links[index].peer ?? links[index].dialed, let at = peerIndex(who) else { return }
+        let name = self.name(of: who)
+        let reason = Self.printable(reason)
+        noteRefusal(at, "refused-by-peer peer=\(name) reason=\"\(reason)\"")
+        peers[at].backoff = PeerState.backoffMax
         if membership == .empty {
             becomeMute("this node's data directory is empty, but the cluster exists: \(name) says that \(reason)")
         }
+    }
+
+    /// What a peer wrote, made fit for a line of the log.
+    private static func printable(_ text: String) -> String {
+        let bytes = text.utf8.prefix(500).map { (0x20..<0x7F).contains($0) && $0 != 0x22 ? $0 : 0x3F }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// A member speaks about groups: the two nodes have accepted each other.
+    mutating func noteAcceptance(by at: Int) {
+        peers[at].backoff = PeerState.backoffMin
+        guard !peers[at].lastRefusal.isEmpty else { return }
+        peers[at].lastRefusal = ""
+        log(.notice, "peer-accepted peer=\(peers[at].name)")
     }
 
     private mutating func noteRefusal(_ at: Int, _ text: String) {

@@ -14,7 +14,6 @@ struct PeerState {
     var hello: Hello?
     /// When to dial next, and after how long again.
     var dialAt: Instant?
-    var dialing: LinkID?
     var backoff = PeerState.backoffMin
     /// Why the peer refused this node, or this node refused it; for the log, once per reason.
     var lastRefusal = ""

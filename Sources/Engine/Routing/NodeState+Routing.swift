@@ -28,6 +28,27 @@ extension NodeState {
         }
     }
 
+    /// Whether commands came in behind the turn's routing that could leave at once: nothing else may
+    /// happen for long that makes a next turn.
+    var hasUnrouted: Bool {
+        guard isStarted, muteReason == nil else { return false }
+        for group in 0..<routes.count where routes[group].retryAt == nil {
+            guard let target = routes[group].target, routes[group].hasUnsent else { continue }
+            if target.node == id {
+                guard replicas[group].core.role == .leader else { continue }
+                let isHeldBack =
+                    routes[group].reads.unsent == 0 && !routes[group].hasUnsentPieces
+                    && mayHoldBack(bytes: routes[group].writes.unsentBytes)
+                if !isHeldBack { return true }
+            } else if let link = links.index(to: target.node),
+                links[link].client.bytes.count < PeerLimits.clientWindowBytes * 2
+            {
+                return true
+            }
+        }
+        return false
+    }
+
     /// An answer that does not come on an open link is asked for again.
     private mutating func restartWhenStuck(_ group: Int, now: ClockReading) {
         let patience =

@@ -24,6 +24,11 @@ struct Route: ~Copyable {
     /// Everything that waits for an answer, in bytes.
     var byteCount: Int { writes.byteCount + reads.byteCount }
 
+    /// Whether something waits that may be sent now.
+    var hasUnsent: Bool { writes.unsent > 0 || reads.unsent > 0 || hasUnsentPieces }
+
+    var hasUnsentPieces: Bool { uploads.contains { $0.isComplete || $0.nextPiece() != nil } }
+
     /// Whether nothing waits.
     var isIdle: Bool { writes.isEmpty && reads.isEmpty && uploads.isEmpty }
 

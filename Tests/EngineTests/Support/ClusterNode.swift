@@ -7,6 +7,8 @@ import WAL
 /// One machine of an `EngineCluster`: a disk that outlives the processes on it, and the process.
 final class ClusterNode {
     let index: Int
+    /// Of the node's randomness: another cluster needs another one.
+    let seed: UInt64
     var configuration: Configuration
     var disk = MemoryDisk()
     /// Nil while the node is down.
@@ -19,8 +21,9 @@ final class ClusterNode {
     /// A node that stands still takes no turns; its liveness stands still too.
     var isPaused = false
 
-    init(index: Int, configuration: Configuration) {
+    init(index: Int, seed: UInt64, configuration: Configuration) {
         self.index = index
+        self.seed = seed
         self.configuration = configuration
     }
 
@@ -41,7 +44,7 @@ final class ClusterNode {
             diskStallLimit: configuration.diskStallLimit, now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered,
-            seed: UInt64(index + 1) &* 1_000_003 &+ starts, now: now, liveness: liveness)
+            seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, now: now, liveness: liveness)
         exit = nil
         process = NodeProcess(engine, liveness)
     }

@@ -36,9 +36,10 @@ final class EngineCluster {
     }
 
     /// A cluster of empty nodes; `form` waits until it can serve.
-    init(nodes count: Int = 3, groups: Int = 1, _ change: (inout Configuration) -> Void = { _ in })
-        throws
-    {
+    init(
+        nodes count: Int = 3, groups: Int = 1, seed: UInt64 = 0,
+        _ change: (inout Configuration) -> Void = { _ in }
+    ) throws {
         nodes = (0..<count).map { index in
             var configuration = Configuration()
             configuration.nodeName = "n\(index + 1)"
@@ -47,16 +48,17 @@ final class EngineCluster {
             }
             configuration.initialGroups = groups
             change(&configuration)
-            return ClusterNode(index: index, configuration: configuration)
+            return ClusterNode(index: index, seed: seed, configuration: configuration)
         }
         for node in nodes { try node.start(members: count, now: now) }
     }
 
     /// A cluster that has leaders for all groups.
     static func formed(
-        nodes: Int = 3, groups: Int = 1, _ change: (inout Configuration) -> Void = { _ in }
+        nodes: Int = 3, groups: Int = 1, seed: UInt64 = 0,
+        _ change: (inout Configuration) -> Void = { _ in }
     ) throws -> EngineCluster {
-        let cluster = try EngineCluster(nodes: nodes, groups: groups, change)
+        let cluster = try EngineCluster(nodes: nodes, groups: groups, seed: seed, change)
         guard cluster.run(until: { cluster.isServing(groups: groups) }) else {
             throw TestError.neverHappened("a leader of every group")
         }
