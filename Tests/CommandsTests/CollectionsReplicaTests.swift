@@ -60,6 +60,19 @@ import Testing
         other.context.keyspace.checkInvariants()
     }
 
+    @Test(arguments: [("HRANDFIELD", "h"), ("SRANDMEMBER", "s"), ("ZRANDMEMBER", "z")])
+    func `refuse a reply without end`(_ command: (name: String, key: String)) {
+        let call = Runner()
+        _ = call("HSET", "h", "f", "v")
+        _ = call("SADD", "s", "m")
+        _ = call("ZADD", "z", "1", "m")
+        for count in ["-9223372036854775807", "-4194305"] {
+            let reply = call(command.name, command.key, count)
+            #expect(reply == "-ERR value is out of range\r\n")
+        }
+        #expect(call(command.name, command.key, "-1000").hasPrefix("*1000\r\n"))
+    }
+
     @Test(arguments: ["SRANDMEMBER", "SPOP"])
     func `pick every member about equally often, and none twice`(command: String) {
         var picked = [Int](repeating: 0, count: 20)

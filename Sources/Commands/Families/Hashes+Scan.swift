@@ -51,6 +51,10 @@ extension Hashes {
 
 /// The arguments of HRANDFIELD and ZRANDMEMBER with a count, and the reply around their picks.
 struct PairPicks {
+    /// Picks that may repeat are not bounded by the elements that there are. Redis writes replies of
+    /// any length until memory ends; beyond this many (about a second's work) we refuse.
+    static let repeatedMax = 1 << 22
+
     private let count: Int
     /// Whether each pick is followed by its value or score.
     let withSecond: Bool
@@ -66,6 +70,10 @@ struct PairPicks {
         }
         withSecond = request.count == 4
         guard !withSecond || count.magnitude <= UInt(Int.max / 2) else {
+            context.reply.error("ERR value is out of range")
+            return nil
+        }
+        guard count >= -Self.repeatedMax else {
             context.reply.error("ERR value is out of range")
             return nil
         }
