@@ -102,7 +102,8 @@ public struct Engine: ~Copyable {
         if held > node.configuration.clientQueryBufferLimit {
             node.log(
                 .warning,
-                "client-closed addr=\(sessions[index].address) reason=\"query buffer limit\" bytes=\(held)")
+                "client-closed addr=\(sessions[index].address) reason=\"query buffer limit\" bytes=\(held)"
+            )
             sessions[index].isClosing = true
             sessions[index].input.removeAll(keepingCapacityUpTo: 0)
             sessions[index].cursor = 0
@@ -117,7 +118,9 @@ public struct Engine: ~Copyable {
 
     /// Lends the session's output to `body`, which returns how many bytes it could write.
     public mutating func writeOutput(of session: SessionID, _ body: (Span<UInt8>) -> Int) {
-        guard let index = sessions.index(of: session), !sessions[index].output.isEmpty else { return }
+        guard let index = sessions.index(of: session), !sessions[index].output.isEmpty else {
+            return
+        }
         let written = body(sessions[index].output.readable)
         node.statistics.clientBytesSent += written
         sessions[index].output.consume(written)
@@ -170,7 +173,8 @@ public struct Engine: ~Copyable {
         guard isOver, !sessions[index].isClosing else { return }
         node.log(
             .warning,
-            "client-closed addr=\(sessions[index].address) reason=\"output buffer limit\" bytes=\(bytes)")
+            "client-closed addr=\(sessions[index].address) reason=\"output buffer limit\" bytes=\(bytes)"
+        )
         sessions[index].isClosing = true
         sessions[index].output.removeAll(keepingCapacityUpTo: 0)
         outbox.sessionsToDrop.append(sessions[index].id)

@@ -1,9 +1,9 @@
-internal import Configuration
-internal import WAL
 internal import Bytes
 internal import Cluster
+internal import Configuration
 internal import PeerProtocol
 internal import Raft
+internal import WAL
 
 /// Who may talk to whom.
 ///
@@ -41,13 +41,15 @@ extension NodeState {
     /// Judges a hello; nil admits the peer, otherwise the reason goes to both logs.
     private func objection(to hello: Hello, dialed: NodeID?) -> String? {
         guard hello.version == Hello.currentVersion else {
-            return "it speaks version \(hello.version) of the peer protocol, this node version \(Hello.currentVersion)"
+            return
+                "it speaks version \(hello.version) of the peer protocol, this node version \(Hello.currentVersion)"
         }
         guard let peer = members.first(where: { $0.name == hello.name }) else {
             return "there is no \(Self.printable(hello.name)) in initial-cluster"
         }
         if let dialed, dialed != peer.id {
-            return "\(hello.name) answers at the address of \(name(of: dialed)): initial-cluster is wrong"
+            return
+                "\(hello.name) answers at the address of \(name(of: dialed)): initial-cluster is wrong"
         }
         guard peer.id.raw == hello.node, peer.id != id else {
             return "\(hello.name) counts itself as member \(hello.node): initial-cluster differs"
@@ -65,7 +67,8 @@ extension NodeState {
                 return "\(hello.name) is not a member of this cluster"
             }
             if member.incarnation != hello.incarnation.raw {
-                return "\(hello.name) is known with another data directory; one that lost its directory must be replaced under a new identity"
+                return
+                    "\(hello.name) is known with another data directory; one that lost its directory must be replaced under a new identity"
             }
         } else if membership == .bootstrapping {
             let isAdmitted = admitted.contains {
@@ -125,19 +128,25 @@ extension NodeState {
     /// A peer does not want this node: says why, once per reason.
     mutating func refused(by index: Int, reason: String) {
         // Whoever connects can say anything: only the word of a member counts.
-        guard let who = links[index].peer ?? links[index].dialed, let at = peerIndex(who) else { return }
+        guard let who = links[index].peer ?? links[index].dialed, let at = peerIndex(who) else {
+            return
+        }
         let name = self.name(of: who)
         let reason = Self.printable(reason)
         noteRefusal(at, "refused-by-peer peer=\(name) reason=\"\(reason)\"")
         peers[at].backoff = PeerState.backoffMax
         if membership == .empty {
-            becomeMute("this node's data directory is empty, but the cluster exists: \(name) says that \(reason)")
+            becomeMute(
+                "this node's data directory is empty, but the cluster exists: \(name) says that \(reason)"
+            )
         }
     }
 
     /// What a peer wrote, made fit for a line of the log.
     private static func printable(_ text: String) -> String {
-        let bytes = text.utf8.prefix(500).map { (0x20..<0x7F).contains($0) && $0 != 0x22 ? $0 : 0x3F }
+        let bytes = text.utf8.prefix(500).map {
+            (0x20..<0x7F).contains($0) && $0 != 0x22 ? $0 : 0x3F
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -164,7 +173,9 @@ extension NodeState {
 
     /// Begins the first vote when all members' directories are empty.
     mutating func considerBootstrap(now: ClockReading) {
-        guard membership == .empty, muteReason == nil, isStarted, bootstrapBatch == nil else { return }
+        guard membership == .empty, muteReason == nil, isStarted, bootstrapBatch == nil else {
+            return
+        }
         let me = Admitted(node: id.raw, incarnation: incarnation)
         let founders = peers.compactMap(\.hello).filter {
             $0.membership == .bootstrapping || $0.membership == .bound
