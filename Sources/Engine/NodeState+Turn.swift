@@ -313,8 +313,19 @@ extension NodeState {
             replicas[group].endTurn(now: now.boot, liveness: liveness)
             collect(group, now: now)
         }
+        reclaim()
         if isShuttingDown, membership == .bound || membership == .bootstrapping {
             considerExit(now: now)
+        }
+    }
+
+    /// Frees what FLUSHALL, UNLINK and the like left behind, a slice per turn.
+    private mutating func reclaim() {
+        hasGarbage = false
+        for group in 0..<replicas.count where replicas[group].context.keyspace.hasGarbage {
+            if replicas[group].context.keyspace.reclaim(budget: EngineLimits.reclaimPerTurn) {
+                hasGarbage = true
+            }
         }
     }
 

@@ -46,6 +46,8 @@ struct NodeState: ~Copyable {
     var wal: WALWriter
     /// The log has taken everything up to this batch.
     var writtenBatch: UInt64 = 0
+    /// Keys that were dropped wait to be freed.
+    var hasGarbage = false
     /// A write of the log ended in this turn.
     var logHasMoved = false
     /// When the last batch was sealed.

@@ -251,17 +251,17 @@ extension NodeState {
             links[link].client.close()
         }
         for at in routes[group].uploads.indices {
-            while links[link].client.bytes.count < room,
+            while links[link].pieces.bytes.count < PeerLimits.bulkWindowBytes,
                 let piece = routes[group].uploads[at].nextPiece()
             {
                 let upload = routes[group].uploads[at]
-                links[link].client.open(.fragment)
-                links[link].client.bytes.append(varint: UInt64(group))
-                links[link].client.bytes.append(varint: target.term)
+                links[link].pieces.open(.fragment)
+                links[link].pieces.bytes.append(varint: UInt64(group))
+                links[link].pieces.bytes.append(varint: target.term)
                 FragmentHeader(command: upload.number, offset: UInt64(piece.lowerBound))
-                    .encode(into: &links[link].client.bytes)
-                links[link].client.bytes.append(upload.command.span.extracting(piece))
-                links[link].client.close()
+                    .encode(into: &links[link].pieces.bytes)
+                links[link].pieces.bytes.append(upload.command.span.extracting(piece))
+                links[link].pieces.close()
                 routes[group].uploads[at].advance(past: piece, now: now.boot)
             }
         }
