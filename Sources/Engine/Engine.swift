@@ -252,6 +252,23 @@ public struct Engine: ~Copyable {
     public mutating func update(_ facts: HostFacts, now: ClockReading) {
         node.host = facts
         node.rates.update(node.statistics, now: now.boot)
+        closeIdle(now: now)
+    }
+
+    /// The configuration as CONFIG SET has left it.
+    public var configuration: Configuration { node.configuration }
+
+    /// `timeout`: clients that were silent for so long, and wait for nothing, are let go.
+    private mutating func closeIdle(now: ClockReading) {
+        guard node.configuration.timeoutSeconds > 0 else { return }
+        let limit = now.boot - .seconds(Int64(node.configuration.timeoutSeconds))
+        for index in sessions.openIndices
+        where sessions[index].lastActive < limit && sessions[index].wait == .nothing
+            && !sessions[index].isClosing
+        {
+            sessions[index].isClosing = true
+            sessions.markFlushing(index)
+        }
     }
 
     // MARK: Inspection, for tests and tools
