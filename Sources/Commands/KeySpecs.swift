@@ -115,7 +115,8 @@ public struct KeySpecs: Sendable {
     }
 
     /// Calls `body` with the position of every key of `request`, in order; returns false, without a
-    /// call, when the arguments contradict themselves (a key count that is no number, or too large).
+    /// call, when the arguments contradict themselves (a key count that is no number, or too large):
+    /// such a request can run anywhere, its handler replies the error.
     ///
     /// - Parameter start: where the command begins in `request`; not 0 for COMMAND GETKEYS.
     public func forEachKey(

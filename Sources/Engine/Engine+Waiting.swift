@@ -1,5 +1,5 @@
-internal import Configuration
 internal import Bytes
+internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
@@ -54,7 +54,8 @@ extension Engine {
         let blocked = node.blockedSessions
         node.blockedSessions.removeAll(keepingCapacity: true)
         for id in blocked {
-            guard let index = sessions.index(of: id), let since = sessions[index].blockedSince else {
+            guard let index = sessions.index(of: id), let since = sessions[index].blockedSince
+            else {
                 continue
             }
             if since <= limit {

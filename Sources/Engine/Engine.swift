@@ -102,7 +102,8 @@ public struct Engine: ~Copyable {
         if held > node.configuration.clientQueryBufferLimit {
             node.log(
                 .warning,
-                "client-closed addr=\(sessions[index].address) reason=\"query buffer limit\" bytes=\(held)")
+                "client-closed addr=\(sessions[index].address) reason=\"query buffer limit\" bytes=\(held)"
+            )
             sessions[index].isClosing = true
             sessions[index].input.removeAll(keepingCapacityUpTo: 0)
             sessions[index].cursor = 0
@@ -117,7 +118,9 @@ public struct Engine: ~Copyable {
 
     /// Lends the session's output to `body`, which returns how many bytes it could write.
     public mutating func writeOutput(of session: SessionID, _ body: (Span<UInt8>) -> Int) {
-        guard let index = sessions.index(of: session), !sessions[index].output.isEmpty else { return }
+        guard let index = sessions.index(of: session), !sessions[index].output.isEmpty else {
+            return
+        }
         let written = body(sessions[index].output.readable)
         node.statistics.clientBytesSent += written
         sessions[index].output.consume(written)
@@ -170,7 +173,8 @@ public struct Engine: ~Copyable {
         guard isOver, !sessions[index].isClosing else { return }
         node.log(
             .warning,
-            "client-closed addr=\(sessions[index].address) reason=\"output buffer limit\" bytes=\(bytes)")
+            "client-closed addr=\(sessions[index].address) reason=\"output buffer limit\" bytes=\(bytes)"
+        )
         sessions[index].isClosing = true
         sessions[index].output.removeAll(keepingCapacityUpTo: 0)
         outbox.sessionsToDrop.append(sessions[index].id)
@@ -248,6 +252,23 @@ public struct Engine: ~Copyable {
     public mutating func update(_ facts: HostFacts, now: ClockReading) {
         node.host = facts
         node.rates.update(node.statistics, now: now.boot)
+        closeIdle(now: now)
+    }
+
+    /// The configuration as CONFIG SET has left it.
+    public var configuration: Configuration { node.configuration }
+
+    /// `timeout`: clients that were silent for so long, and wait for nothing, are let go.
+    private mutating func closeIdle(now: ClockReading) {
+        guard node.configuration.timeoutSeconds > 0 else { return }
+        let limit = now.boot - .seconds(Int64(node.configuration.timeoutSeconds))
+        for index in sessions.openIndices
+        where sessions[index].lastActive < limit && sessions[index].wait == .nothing
+            && !sessions[index].isClosing
+        {
+            sessions[index].isClosing = true
+            sessions.markFlushing(index)
+        }
     }
 
     // MARK: Inspection, for tests and tools
@@ -469,7 +490,7 @@ public struct Engine: ~Copyable {
         }
         sessions.flushing.removeAll(keepingCapacity: true)
         node.flush(into: &outbox, now: now)
-        if !sessions.ready.isEmpty || node.hasUnrouted { hasMoreWork = true }
+        if !sessions.ready.isEmpty || node.hasUnrouted || node.hasGarbage { hasMoreWork = true }
         for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {
             hasMoreWork = true
         }

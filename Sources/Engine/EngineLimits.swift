@@ -35,6 +35,8 @@ enum EngineLimits {
     static let readBacklogBytesMax = 32 << 20
     /// Due keys that one expiry entry may delete, so that applying it stays short.
     static let expirePerEntry = 200
+    /// Dropped keys freed per turn: well under a millisecond.
+    static let reclaimPerTurn = 500
     /// A turn's worth of input for one session before others get their turn.
     static let sessionBytesPerTurn = 256 * 1024
     /// Memory that an idle session's buffers may keep.

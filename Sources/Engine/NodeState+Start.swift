@@ -40,7 +40,9 @@ struct NodeHistory {
 extension Engine {
     /// Which start of the process on this directory the next one is, counted from 1; names the node
     /// in liveness messages and as the origin of commands.
-    public static func nextBoot(after recovered: borrowing RecoveredLog) throws(StartError) -> UInt64 {
+    public static func nextBoot(after recovered: borrowing RecoveredLog) throws(StartError)
+        -> UInt64
+    {
         try NodeHistory(recovered.nodeRecords).boots + 1
     }
 }
@@ -119,9 +121,11 @@ extension NodeState {
             mayLackEntries = true
             log(
                 .warning,
-                "may-lack-entries reason=\"the machine went down while appendfsync was relaxed; no vote until caught up\"")
+                "may-lack-entries reason=\"the machine went down while appendfsync was relaxed; no vote until caught up\""
+            )
         }
         startBatch = wal.lastBatch + 1
+        liveness.takePart(membership != .empty)
         if membership != .empty {
             let system = self.recovered.first { $0.group == GroupID.system }?.restored()
             addReplica(GroupID.system, slots: nil, restored: system ?? RestoredGroup(), now: now)
@@ -150,7 +154,8 @@ extension NodeState {
             .warning,
             isCaughtUp
                 ? "caught-up effect=\"votes again\""
-                : "votes-with-gaps reason=\"too many members went down with relaxed appendfsync: acknowledged writes may be lost\"")
+                : "votes-with-gaps reason=\"too many members went down with relaxed appendfsync: acknowledged writes may be lost\""
+        )
     }
 
     /// The limits that sessions' parsers follow.

@@ -1,10 +1,10 @@
-internal import Configuration
-internal import Commands
-internal import Store
 internal import Bytes
+internal import Commands
+internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import Store
 internal import WAL
 
 /// The node's part of a turn: the log's completions, time, and what leaves at the end.
@@ -17,6 +17,7 @@ extension NodeState {
     mutating func logDurable(written batch: UInt64, synced: UInt64, now: ClockReading) {
         wal.durable(upTo: synced)
         writtenBatch = batch
+        logHasMoved = true
         if !isStarted, batch >= startBatch {
             isStarted = true
             for index in links.openIndices { sendHello(index) }
@@ -53,7 +54,8 @@ extension NodeState {
         return nil
     }
 
-    private mutating func finishFetch(_ entry: FetchTable.Entry, succeeded: Bool, now: ClockReading) {
+    private mutating func finishFetch(_ entry: FetchTable.Entry, succeeded: Bool, now: ClockReading)
+    {
         let group = entry.group
         switch entry.fetch.purpose {
         case .apply:
@@ -144,7 +146,8 @@ extension NodeState {
             let leader = replicas[group].core.leader.map { name(of: $0) } ?? "none"
             log(
                 .notice,
-                "leader group=\(replicas[group].group) term=\(replicas[group].core.term) leader=\(leader)")
+                "leader group=\(replicas[group].group) term=\(replicas[group].core.term) leader=\(leader)"
+            )
         }
         if replicas[group].effects.commitAdvanced {
             replicas[group].timeline.committed(upTo: replicas[group].core.commit, now: now.boot)
@@ -174,7 +177,8 @@ extension NodeState {
         replicas[group].expiryIndex = 0
         log(
             .notice,
-            "role group=\(replicas[group].group) role=\(replicas[group].core.role) term=\(replicas[group].core.term) reason=\(replicas[group].core.electionReason.rawValue)")
+            "role group=\(replicas[group].group) role=\(replicas[group].core.role) term=\(replicas[group].core.term) reason=\(replicas[group].core.electionReason.rawValue)"
+        )
     }
 
     /// Answers reads whose round is confirmed; proposes a time entry when one met a past-due key.
@@ -309,14 +313,27 @@ extension NodeState {
             replicas[group].endTurn(now: now.boot, liveness: liveness)
             collect(group, now: now)
         }
+        reclaim()
         if isShuttingDown, membership == .bound || membership == .bootstrapping {
             considerExit(now: now)
         }
     }
 
+    /// Frees what FLUSHALL, UNLINK and the like left behind, a slice per turn.
+    private mutating func reclaim() {
+        hasGarbage = false
+        for group in 0..<replicas.count where replicas[group].context.keyspace.hasGarbage {
+            if replicas[group].context.keyspace.reclaim(budget: EngineLimits.reclaimPerTurn) {
+                hasGarbage = true
+            }
+        }
+    }
+
     /// All reads that arrived in this turn share one round; it begins now, after their arrival.
     private mutating func beginReadRound(_ group: Int) {
-        guard replicas[group].backlog.waiting > 0, replicas[group].core.committedInTerm else { return }
+        guard replicas[group].backlog.waiting > 0, replicas[group].core.committedInTerm else {
+            return
+        }
         let round = replicas[group].core.beginReadRound()
         replicas[group].backlog.assign(round: round, index: replicas[group].core.commit)
     }
@@ -397,7 +414,9 @@ extension NodeState {
                 group: replicas[group].group, from: fetch.from, upTo: fetch.upTo,
                 maxBytes: fetch.maxBytes)
         else {
-            fail("entries \(fetch.from)...\(fetch.upTo) of \(replicas[group].group) are not in the log")
+            fail(
+                "entries \(fetch.from)...\(fetch.upTo) of \(replicas[group].group) are not in the log"
+            )
             return
         }
         pendingReads.append(fetches.add(group: group, fetch: fetch, disk: disk))
@@ -417,6 +436,7 @@ extension NodeState {
 
     /// Fills the outbox.
     mutating func flush(into outbox: inout Outbox, now: ClockReading) {
+        logHasMoved = false
         outbox.batch = wal.seal()
         if outbox.batch == nil, wal.needsIdleMark, sealedAt + Self.idleMarkAfter <= now.boot {
             outbox.batch = wal.sealIdleMark()
@@ -428,7 +448,9 @@ extension NodeState {
         outbox.logReads.append(contentsOf: pendingReads)
         pendingReads.removeAll(keepingCapacity: true)
         for at in peers.indices {
-            guard let dialAt = peers[at].dialAt, dialAt <= now.boot, !isShuttingDown else { continue }
+            guard let dialAt = peers[at].dialAt, dialAt <= now.boot, !isShuttingDown else {
+                continue
+            }
             peers[at].dialAt = nil
             outbox.dials.append(
                 Dial(peer: peers[at].id, host: peers[at].host, port: peers[at].port))

@@ -46,6 +46,10 @@ struct NodeState: ~Copyable {
     var wal: WALWriter
     /// The log has taken everything up to this batch.
     var writtenBatch: UInt64 = 0
+    /// Keys that were dropped wait to be freed.
+    var hasGarbage = false
+    /// A write of the log ended in this turn.
+    var logHasMoved = false
     /// When the last batch was sealed.
     var sealedAt = Instant(nanoseconds: 0)
     /// For each sealed batch that is not durable yet: what each group waits for in it.

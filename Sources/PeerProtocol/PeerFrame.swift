@@ -53,6 +53,8 @@ public enum PeerLimits {
     public static let bodyBytesMax = frameBytesMax - headerBytes
     /// Commands and replies on their way to one peer; what is beyond waits in the sender's queue.
     public static let clientWindowBytes = 1 << 20
+    /// The same for pieces of large commands and replies: what a small command may have to wait for.
+    public static let bulkWindowBytes = 256 * 1024
     /// A node's or host's name in a hello.
     public static let nameBytesMax = 255
 }

@@ -109,6 +109,7 @@ public final class PairLiveness: Sendable {
         var peers: [Peer]
         var loopStamp: Instant
         var syncStarted: Instant?
+        var takesPart = true
     }
 
     struct Peer: Sendable {
@@ -201,12 +202,20 @@ public final class PairLiveness: Sendable {
         }
     }
 
+    /// Whether this node is a member that may be counted on. One whose directory is empty, or was lost,
+    /// is silent: its pings would keep up the leaderships of the node that it was before, whose boot
+    /// it repeats, and its promises would count for a quorum that it is no part of.
+    public func takePart(_ takesPart: Bool) {
+        state.withLock { $0.takesPart = takesPart }
+    }
+
     /// Whether loop and disk are well enough to vouch for.
     public func mayVouch(now: Instant) -> Bool {
         state.withLock { mayVouch($0, now: now) }
     }
 
     private func mayVouch(_ state: borrowing State, now: Instant) -> Bool {
+        if !state.takesPart { return false }
         if now - state.loopStamp > busyLimit { return false }
         if let started = state.syncStarted, now - started > diskStallLimit { return false }
         return true
@@ -218,7 +227,7 @@ public final class PairLiveness: Sendable {
     /// an earlier boot.
     public func receive(_ ping: LivenessPing, now: Instant) -> LivenessPong? {
         state.withLock { state in
-            guard let at = state.position(of: ping.sender) else { return nil }
+            guard state.takesPart, let at = state.position(of: ping.sender) else { return nil }
             if let known = state.peers[at].boot, ping.boot < known { return nil }
             if state.peers[at].boot != ping.boot {
                 if state.peers[at].boot != nil {

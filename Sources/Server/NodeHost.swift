@@ -123,6 +123,7 @@ public final class NodeHost {
 
     private func secondPassed() {
         engine.update(facts.reading(), now: SystemClock.reading())
+        sink.level = .init(engine.configuration.loglevel)
         let replicas = engine.replicas
         let leads = replicas.contains { $0.role == .leader && $0.group != .system }
         sink.role = leads ? "M" : replicas.isEmpty ? "X" : "S"

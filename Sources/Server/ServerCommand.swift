@@ -1,3 +1,4 @@
+internal import CSkein
 internal import Configuration
 internal import Glibc
 internal import Logging
@@ -20,6 +21,7 @@ public enum ServerCommand {
             return 0
         default: break
         }
+        skein_bound_free()
         let onlyChecks = arguments.contains("--check-config")
         arguments.removeAll { $0 == "--check-config" }
         do {

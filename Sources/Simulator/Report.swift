@@ -20,8 +20,8 @@ public struct Report: Sendable {
     public var comparisons = 0
     /// Elections won.
     public var leaderships = 0
-    /// The last lines of the trace and of the nodes' diagnostic logs, when something was found.
-    public var lastTrace: [String] = []
+    /// The last lines of the nodes' diagnostic logs, when something was found. What led up to it is
+    /// in the trace of a replay.
     public var nodeLines: [String] = []
 
     public init(seed: UInt64, options: String) {

@@ -72,7 +72,7 @@ public final class Simulation {
         self.seed = seed
         let options = given ?? SwarmOptions(seed: seed)
         self.options = options
-        trace = Trace(recentMax: 60)
+        trace = Trace()
         trace.sink = sink
         var random = SeededGenerator(seed: seed)
         network = VirtualNetwork(
@@ -244,7 +244,6 @@ public final class Simulation {
         report.comparisons = checker.comparisons
         report.leaderships = checker.leaderships
         if !report.violations.isEmpty {
-            report.lastTrace = trace.recent
             report.nodeLines = nodeNumbers.flatMap { number in
                 nodes[number].lines.suffix(12).map { "n\(number) \($0)" }
             }

@@ -25,11 +25,8 @@ public struct Trace {
     public private(set) var lines: Int = 0
     /// Receives each line when set; the text is only built then.
     public var sink: ((String) -> Void)?
-    /// The last lines, for the report of a failure.
-    public private(set) var recent: [String] = []
-    private let recentMax: Int
 
-    public init(recentMax: Int = 0) { self.recentMax = recentMax }
+    public init() {}
 
     /// The hash of everything recorded.
     public var hash: UInt64 { state }
@@ -44,13 +41,8 @@ public struct Trace {
         mix(first)
         mix(second)
         lines += 1
-        guard sink != nil || recentMax > 0 else { return }
-        let line = "\(moment) \(kind.rawValue) \(pad(who)) \(text()) [\(hex(first)) \(hex(second))]"
-        sink?(line)
-        if recentMax > 0 {
-            recent.append(line)
-            if recent.count > 2 * recentMax { recent.removeFirst(recentMax) }
-        }
+        guard let sink else { return }
+        sink("\(moment) \(kind.rawValue) \(pad(who)) \(text()) [\(hex(first)) \(hex(second))]")
     }
 
     /// Adds the content of `bytes` to the hash.

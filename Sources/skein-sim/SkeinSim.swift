@@ -150,8 +150,7 @@ struct Session {
         print("  options: \(report.options)")
         for violation in report.violations.prefix(5) { print("  \(violation)") }
         for line in report.nodeLines { print("  | \(line)") }
-        for line in report.lastTrace { print("  . \(line)") }
-        print("  replay with: \(replay)")
+        print("  replay with: \(replay)   (every event: --trace)")
     }
 
     private func printTotals() {

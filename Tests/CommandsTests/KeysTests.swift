@@ -170,9 +170,9 @@ import Testing
             flushall sync => +OK
             dbsize => :0
             set "" empty => +OK
-            keys * => *1 $0 
+            keys * => *1 $0 \#("")
             keys ** => *0
-            keys "" => *1 $0 
+            keys "" => *1 $0 \#("")
             flushall => +OK
             scan x => -ERR invalid cursor
             scan - => -ERR invalid cursor

@@ -173,13 +173,13 @@ import Testing
             getrange a 0 -1 => $11 Hello World
             getrange a 0 -100 => $1 H
             getrange a -100 2 => $3 Hel
-            getrange a 5 2 => $0 
-            getrange a -1 -5 => $0 
-            getrange a 100 200 => $0 
+            getrange a 5 2 => $0 \#("")
+            getrange a -1 -5 => $0 \#("")
+            getrange a 100 200 => $0 \#("")
             getrange a 0 9223372036854775807 => $11 Hello World
             getrange a -9223372036854775808 0 => $1 H
             getrange a x 1 => -ERR value is not an integer or out of range
-            getrange none 0 1 => $0 
+            getrange none 0 1 => $0 \#("")
             getrange none x 1 => -ERR value is not an integer or out of range
             substr a 1 3 => $3 ell
             substr a 1 => -ERR wrong number of arguments for 'substr' command
@@ -187,7 +187,7 @@ import Testing
             getrange n 0 1 => $2 -1
             getrange n 1 -1 => $4 1234
             set e "" => +OK
-            getrange e 0 -1 => $0 
+            getrange e 0 -1 => $0 \#("")
             lpush l 1 => :1
             getrange l 0 1 => -WRONGTYPE Operation against a key holding the wrong kind of value
             """#)

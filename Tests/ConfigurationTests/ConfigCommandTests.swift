@@ -101,7 +101,7 @@ import Testing
         (
             ["proto-max-bulk-len", "1000"],
             "ERR CONFIG SET failed (possibly related to argument 'proto-max-bulk-len') - "
-                + "argument must be between 1048576 and 9223372036854775807 inclusive"
+                + "argument must be between 1048576 and 536870912 inclusive"
         ),
         (
             ["loglevel", "foo"],

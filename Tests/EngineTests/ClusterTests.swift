@@ -13,7 +13,8 @@ import Testing
         for node in 0..<3 {
             let client = try cluster.open(node)
             #expect(
-                cluster.expect("$2\r\nv0\r\n$2\r\nv1\r\n$2\r\nv2\r\n",
+                cluster.expect(
+                    "$2\r\nv0\r\n$2\r\nv1\r\n$2\r\nv2\r\n",
                     to: "GET k0\r\nGET k1\r\nGET k2\r\n", client) == nil)
         }
         #expect(cluster.run(until: cluster.isConverged))

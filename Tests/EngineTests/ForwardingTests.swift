@@ -172,7 +172,8 @@ import Testing
     // MARK: Timeouts
 
     static let down = "-CLUSTERDOWN No leader answered in time, the command was not executed\r\n"
-    static let uncertain = "-UNCERTAIN No leader answered in time, the command may have been executed\r\n"
+    static let uncertain =
+        "-UNCERTAIN No leader answered in time, the command may have been executed\r\n"
 
     @Test func `without a leader a command that never left is not executed`() throws {
         let cluster = try EngineCluster.formed { $0.requestTimeout = .milliseconds(1000) }
@@ -239,7 +240,9 @@ import Testing
         #expect(cluster.ask("EXISTS big\r\n", client) == ":0\r\n")
     }
 
-    @Test func `a client that came before the first leader is served, and not refused later`() throws {
+    @Test func `a client that came before the first leader is served, and not refused later`()
+        throws
+    {
         let cluster = try EngineCluster()
         let clients = try (0..<3).map { try cluster.open($0) }
         for client in clients { cluster.send("GET a\r\nDBSIZE\r\n", client) }
@@ -252,7 +255,9 @@ import Testing
         // Longer than the request timeout after they began to wait.
         cluster.run(milliseconds: 6000)
         for client in clients {
-            #expect(cluster.ask("GET a\r\nDBSIZE\r\nSET a 1\r\nDEL a\r\n", client) == "$-1\r\n:0\r\n+OK\r\n:1\r\n")
+            #expect(
+                cluster.ask("GET a\r\nDBSIZE\r\nSET a 1\r\nDEL a\r\n", client)
+                    == "$-1\r\n:0\r\n+OK\r\n:1\r\n")
         }
     }
 
@@ -264,7 +269,8 @@ import Testing
             let client = try cluster.open(node)
             var sent = ""
             for key in 0..<40 { sent += "SET k\(key) \(key)\r\n" }
-            #expect(cluster.expect(String(repeating: "+OK\r\n", count: 40), to: sent, client) == nil)
+            #expect(
+                cluster.expect(String(repeating: "+OK\r\n", count: 40), to: sent, client) == nil)
             #expect(cluster.ask("DBSIZE\r\n", client) == ":40\r\n")
             let keys = cluster.ask("KEYS *\r\n", client)
             #expect(keys.hasPrefix("*40\r\n") && keys.contains("\r\nk39\r\n"))
@@ -272,9 +278,13 @@ import Testing
             #expect(
                 cluster.ask("MGET k1 k2 k3 k4 k5\r\n", client)
                     == "-CROSSSLOT Keys in request don't hash to the same slot\r\n")
-            #expect(cluster.ask("MSET {t}a 1 {t}b 2\r\nMGET {t}a {t}b\r\n", client) == "+OK\r\n*2\r\n$1\r\n1\r\n$1\r\n2\r\n")
+            #expect(
+                cluster.ask("MSET {t}a 1 {t}b 2\r\nMGET {t}a {t}b\r\n", client)
+                    == "+OK\r\n*2\r\n$1\r\n1\r\n$1\r\n2\r\n")
             #expect(scan(cluster, client) == 42)
-            #expect(cluster.ask("FLUSHALL\r\nDBSIZE\r\nRANDOMKEY\r\n", client) == "+OK\r\n:0\r\n$-1\r\n")
+            #expect(
+                cluster.ask("FLUSHALL\r\nDBSIZE\r\nRANDOMKEY\r\n", client) == "+OK\r\n:0\r\n$-1\r\n"
+            )
         }
         #expect(cluster.run(until: cluster.isConverged))
     }
@@ -295,7 +305,9 @@ import Testing
     }
 
     @Test func `a flush that one group did not answer is never called done or undone`() throws {
-        let cluster = try EngineCluster.formed(groups: 2) { $0.requestTimeout = .milliseconds(1000) }
+        let cluster = try EngineCluster.formed(groups: 2) {
+            $0.requestTimeout = .milliseconds(1000)
+        }
         // Bring the groups' leaders apart, so that one of them can be lost alone.
         var tries = 0
         while cluster.leader(1) == cluster.leader(2), tries < 20 {
@@ -311,7 +323,9 @@ import Testing
         }
         let third = 3 - first - second
         let client = try cluster.open(third)
-        #expect(cluster.ask("SET a 1\r\nSET b 2\r\nSET c 3\r\nSET d 4\r\n", client) == "+OK\r\n+OK\r\n+OK\r\n+OK\r\n")
+        #expect(
+            cluster.ask("SET a 1\r\nSET b 2\r\nSET c 3\r\nSET d 4\r\n", client)
+                == "+OK\r\n+OK\r\n+OK\r\n+OK\r\n")
         // The leader of the second group hears nothing of the third node any more.
         cluster.nodes[second].isDiskFast = false
         cluster.nodes[third].isDiskFast = false

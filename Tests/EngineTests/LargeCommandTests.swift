@@ -91,14 +91,16 @@ import Testing
         cluster.send(command("SET", "big", Self.text(8 << 20)), large)
         var answered = 0
         for _ in 0..<20 where cluster.output(large).isEmpty {
-            guard cluster.expect("+OK\r\n", to: command("SET", "s", "v"), small, seconds: 0.1) == nil
+            guard
+                cluster.expect("+OK\r\n", to: command("SET", "s", "v"), small, seconds: 0.1) == nil
             else { break }
             answered += 1
         }
         #expect(answered >= 3)
     }
 
-    @Test func `a large reply comes whole through a follower, and those behind it in order`() throws {
+    @Test func `a large reply comes whole through a follower, and those behind it in order`() throws
+    {
         let cluster = try EngineCluster.formed()
         let client = try cluster.open(cluster.follower())
         let value = Self.text(300_000)

@@ -20,13 +20,17 @@ import Testing
         #expect(cluster.run(until: { cluster.isServing(groups: 2) }))
         for node in 0..<3 {
             let again = try cluster.open(node)
-            #expect(cluster.expect("$2\r\n50\r\n$3\r\nv49\r\n:400000\r\n:52\r\n",
-                to: "GET n\r\nGET k49\r\nSTRLEN big\r\nDBSIZE\r\n", again) == nil)
+            #expect(
+                cluster.expect(
+                    "$2\r\n50\r\n$3\r\nv49\r\n:400000\r\n:52\r\n",
+                    to: "GET n\r\nGET k49\r\nSTRLEN big\r\nDBSIZE\r\n", again) == nil)
         }
         #expect(cluster.run(until: cluster.isConverged))
     }
 
-    @Test(arguments: 0..<3) func `a wiped node is mute and says why, the others go on`(wiped: Int) throws {
+    @Test(arguments: 0..<3) func `a wiped node is mute and says why, the others go on`(wiped: Int)
+        throws
+    {
         let cluster = try EngineCluster.formed()
         cluster.stop(wiped)
         cluster.wipe(wiped)
@@ -39,7 +43,10 @@ import Testing
         #expect(reason.contains("data directory is empty"))
         let client = try cluster.open(wiped)
         let answer = cluster.ask("GET a\r\nSET a 1\r\nDBSIZE\r\nPING\r\n", client)
-        #expect(answer.split(separator: "\r\n").map { $0.prefix(12) } == ["-CLUSTERDOWN", "-CLUSTERDOWN", "-CLUSTERDOWN", "+PONG"])
+        #expect(
+            answer.split(separator: "\r\n").map { $0.prefix(12) } == [
+                "-CLUSTERDOWN", "-CLUSTERDOWN", "-CLUSTERDOWN", "+PONG",
+            ])
         #expect(process.engine.replicas.allSatisfy { $0.role != .leader && $0.commit == 0 })
         let other = try cluster.open((wiped + 1) % 3)
         #expect(cluster.expect("+OK\r\n", to: "SET a 1\r\n", other) == nil)
@@ -169,11 +176,13 @@ import Testing
         let sent = cluster.recording![[node, leader]]!
         cluster.recording = nil
         let kinds: [PeerFrameKind] = [
-            .forward, .forwardRead, .fragment, .fragmentApplied, .reply, .readReply, .forwardRefused,
+            .forward, .forwardRead, .fragment, .fragmentApplied, .reply, .readReply,
+            .forwardRefused,
         ]
         for _ in 0..<60 {
             let kind = kinds[Int(random.below(UInt64(kinds.count)))]
-            var body = ForwardingTests.frames(in: sent, of: kind == .forwardRead ? .forwardRead : .forward)
+            var body = ForwardingTests.frames(
+                in: sent, of: kind == .forwardRead ? .forwardRead : .forward)
             body = Array(body.dropFirst(9).prefix(80))
             for _ in 0...random.below(4) where !body.isEmpty {
                 let at = Int(random.below(UInt64(body.count)))

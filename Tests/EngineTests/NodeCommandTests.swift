@@ -26,7 +26,10 @@ import Testing
             "HELLO 3 AUTH me x",
             "-WRONGPASS invalid username-password pair or user is disabled."
         ),
-        ("HELLO 3 SETNAME 'a b'", "-ERR Client names cannot contain spaces, newlines or special characters."),
+        (
+            "HELLO 3 SETNAME 'a b'",
+            "-ERR Client names cannot contain spaces, newlines or special characters."
+        ),
     ]) func `a wrong hello changes nothing`(text: String, error: String) throws {
         let node = try SingleNode()
         let client = try node.open()
@@ -53,7 +56,10 @@ import Testing
         ("COMMAND COUNT x", "-ERR wrong number of arguments for 'command|count' command"),
         ("COMMAND GETKEYS MSET a 1 b 2", "*2\r\n$1\r\na\r\n$1\r\nb"),
         ("COMMAND INFO nope", "*1\r\n$-1"),
-        ("AUTH x", "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"),
+        (
+            "AUTH x",
+            "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
+        ),
         ("AUTH default x", "+OK"),
         ("RESET", "+RESET"), ("QUIT", "+OK"),
         ("DEBUG SLEEP 0", "+OK"),
@@ -66,7 +72,9 @@ import Testing
     @Test func `info, client list and lists of commands are verbatim in RESP3`() throws {
         let node = try SingleNode()
         let client = try node.open()
-        for section in ["", "server", "clients", "memory", "stats", "replication", "keyspace", "raft", "all"] {
+        for section in [
+            "", "server", "clients", "memory", "stats", "replication", "keyspace", "raft", "all",
+        ] {
             let text = node.ask("INFO \(section)\r\n", client)
             #expect(text.hasPrefix("$"))
         }
@@ -117,7 +125,8 @@ import Testing
                 node.ask("CLIENT REPLY SKIP\r\nHELLO 2 AUTH default x\r\nPING\r\n", client)
                     == "+PONG\r\n")
             #expect(
-                node.ask("CLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING\r\nCLIENT REPLY ON\r\n", client)
+                node.ask(
+                    "CLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING\r\nCLIENT REPLY ON\r\n", client)
                     == "+OK\r\n")
         }
     }
@@ -135,7 +144,9 @@ import Testing
     ) throws {
         let node = try SingleNode()
         let client = try node.open()
-        #expect(node.ask("SET a 1\r\nGET a\r\n" + text + "PING\r\n", client) == "+OK\r\n$1\r\n1\r\n" + error)
+        #expect(
+            node.ask("SET a 1\r\nGET a\r\n" + text + "PING\r\n", client) == "+OK\r\n$1\r\n1\r\n"
+                + error)
         #expect(node.engine.outbox.sessionsToClose.contains(client))
     }
 

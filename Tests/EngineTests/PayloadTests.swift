@@ -123,7 +123,9 @@ import Testing
     @Test(arguments: [
         NodeRecord.identity(name: "n1", incarnation: .init(7)),
         .boot(.max, syncMode: 2, machine: .max),
-        .bootstrap([.init(node: 1, incarnation: .init(2)), .init(node: 9, incarnation: .init(.max))]),
+        .bootstrap([
+            .init(node: 1, incarnation: .init(2)), .init(node: 9, incarnation: .init(.max)),
+        ]),
         .bound([1, 2, 3]),
     ]) func `node records come back as they were written`(record: NodeRecord) throws {
         let bytes = record.encode()

@@ -58,7 +58,8 @@ import Testing
                 }
             let floor =
                 random.below(3) == 0
-                ? max(1, sequence - min(sequence - 1, random.below(30))) : model.kept.first?.sequence
+                ? max(1, sequence - min(sequence - 1, random.below(30)))
+                : model.kept.first?.sequence
                     ?? sequence
             let arrival = windows.arrival(
                 of: sequence, origin: origin, floor: min(floor, sequence))

@@ -144,7 +144,8 @@ import Testing
     @Test func `counts add up and arrays follow each other`() {
         #expect(merged(.sum, [":3\r\n", ":0\r\n", ":39\r\n"]) == ":42\r\n")
         #expect(
-            merged(.concatenate, ["*1\r\n$1\r\na\r\n", "*0\r\n", "*2\r\n$1\r\nb\r\n$2\r\n\r\n\r\n"])
+            merged(
+                .concatenate, ["*1\r\n$1\r\na\r\n", "*0\r\n", "*2\r\n$1\r\nb\r\n$2\r\n\r\n\r\n"])
                 == "*3\r\n$1\r\na\r\n$1\r\nb\r\n$2\r\n\r\n\r\n")
         #expect(merged(.first, ["+OK\r\n", "+OK\r\n"]) == "+OK\r\n")
     }

@@ -61,7 +61,8 @@ extension ProcessTests {
             try FileManager.default.createDirectory(
                 at: wiped.dataFolder, withIntermediateDirectories: true)
             try wiped.start()
-            #expect(eventually(within: .seconds(5)) { wiped.log.contains("wiped") }, "\(wiped.log)")
+            let says = eventually(within: .seconds(5)) { wiped.log.contains("lost its directory") }
+            #expect(says, "\(wiped.log)")
             #expect(try client.call("SET", "kept", "2") == .simple("OK"))
 
             // It serves nobody: no connection, or an error.

@@ -13,7 +13,7 @@ extension ProcessTests {
             process.arguments = [node.configuration.path] + overrides
             process.standardOutput = pipe
             process.standardError = pipe
-            try process.run()
+            try runUnblocked(process)
             guard eventually(within: .seconds(5), { !process.isRunning }) else {
                 kill(process.processIdentifier, SIGKILL)
                 Issue.record("still runs after 5 s; log: \(node.log.dropFirst(before))")

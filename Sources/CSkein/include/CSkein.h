@@ -7,3 +7,7 @@
 /// CRC-32C (Castagnoli) of `count` bytes, continued from `crc` (0 to begin). Uses the SSE 4.2
 /// instruction where the processor has it.
 uint32_t skein_crc32c(uint32_t crc, const void *bytes, size_t count);
+
+/// Keeps the time of one `free` bounded: glibc joins its fast bins within a single call otherwise
+/// (50 ms at once with 300,000 dropped keys, against 0.75 ms).
+void skein_bound_free(void);

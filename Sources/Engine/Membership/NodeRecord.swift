@@ -50,12 +50,15 @@ enum NodeRecord: Equatable {
 
     init(decoding bytes: Span<UInt8>) throws(DecodeError) {
         var reader = ByteReader(bytes)
-        guard try reader.read(UInt8.self) == Self.version else { throw .invalid("node record version") }
+        guard try reader.read(UInt8.self) == Self.version else {
+            throw .invalid("node record version")
+        }
         switch try reader.read(UInt8.self) {
         case 1:
             let incarnation = Incarnation(try reader.read())
             let name = try reader.readLengthPrefixed()
-            self = .identity(name: String(decoding: name.copied, as: UTF8.self), incarnation: incarnation)
+            self = .identity(
+                name: String(decoding: name.copied, as: UTF8.self), incarnation: incarnation)
         case 2:
             let count: UInt64 = try reader.read()
             let syncMode: UInt8 = try reader.read()

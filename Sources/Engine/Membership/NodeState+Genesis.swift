@@ -1,12 +1,12 @@
-internal import Configuration
-internal import WAL
 internal import Bytes
 internal import Cluster
 internal import Commands
+internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
 internal import Store
+internal import WAL
 
 /// From an empty directory to a cluster: the system group's first entry says what must be equal
 /// everywhere, and the data groups come into being where it is applied.
@@ -15,6 +15,7 @@ extension NodeState {
     mutating func beginSystemGroup(now: ClockReading) {
         membership = .bootstrapping
         bootstrapBatch = nil
+        liveness.takePart(true)
         addReplica(GroupID.system, slots: nil, restored: .fresh(), now: now)
     }
 

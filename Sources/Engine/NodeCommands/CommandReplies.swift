@@ -53,7 +53,8 @@ enum CommandReplies {
             names(to: &reply) { _ in false }
         case "aclcat":
             let category = request.word(4)
-            guard let bit = CommandCategories.names.firstIndex(where: { $0.description == category })
+            guard
+                let bit = CommandCategories.names.firstIndex(where: { $0.description == category })
             else { return names(to: &reply) { _ in false } }
             names(to: &reply) { $0.categories.rawValue >> UInt32(bit) & 1 == 1 }
         case "pattern":

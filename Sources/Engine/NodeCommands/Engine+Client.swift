@@ -42,7 +42,8 @@ extension Engine {
             return respond(index) {
                 NodeReplies.help(
                     [
-                        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", "GETNAME",
+                        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+                        "GETNAME",
                         "ID", "INFO", "KILL <ip:port>", "KILL <option> <value> [...]",
                         "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <id> ...]",
                         "NO-EVICT (ON|OFF)", "NO-TOUCH (ON|OFF)", "REPLY (ON|OFF|SKIP)",
@@ -188,7 +189,9 @@ extension Engine {
                     }
                     user = value
                 case "type":
-                    guard ["normal", "master", "replica", "slave", "pubsub"].contains(value.lowercased())
+                    guard
+                        ["normal", "master", "replica", "slave", "pubsub"].contains(
+                            value.lowercased())
                     else {
                         error = "ERR Unknown client type '\(value)'"
                         return
@@ -216,7 +219,8 @@ extension Engine {
     ) -> NodeCommandStep? {
         if request.count == 3 {
             let address = request.text(2)
-            guard let victim = sessions.openIndices.first(where: { sessions[$0].address == address })
+            guard
+                let victim = sessions.openIndices.first(where: { sessions[$0].address == address })
             else { return respond(index) { $0.error("ERR No such client") } }
             let step = respond(index) { $0.ok() }
             cutOff(victim, by: index)
@@ -228,7 +232,9 @@ extension Engine {
             if !filter.isNormal || (filter.skipsMe && other == index) { return false }
             if let id = filter.id, sessions[other].clientID != id { return false }
             if let address = filter.address, sessions[other].address != address { return false }
-            if let local = filter.localAddress, sessions[other].localAddress != local { return false }
+            if let local = filter.localAddress, sessions[other].localAddress != local {
+                return false
+            }
             return true
         }
         let step = respond(index) { $0.integer(Int64(victims.count)) }

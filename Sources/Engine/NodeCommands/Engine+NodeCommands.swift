@@ -1,7 +1,7 @@
 internal import Bytes
+internal import Cluster
 internal import Commands
 internal import Configuration
-internal import Cluster
 internal import RESP
 internal import Store
 
@@ -23,7 +23,7 @@ struct NodeRequest {
     /// The argument in lower case, for comparing with names.
     func word(_ position: Int) -> String { text(position).lowercased() }
 
-    func integer(_ position: Int) -> Int64? { 
+    func integer(_ position: Int) -> Int64? {
         let argument = arguments[position]
         return IntegerText.parse(argument.span)
     }
@@ -92,7 +92,9 @@ extension Engine {
         }
         let bytes = request.arguments.reduce(0) { $0 + $1.count }
         guard bytes + 8 * request.count <= EngineLimits.inlineCommandBytesMax else {
-            return reply(index) { $0.error("ERR the command is too large to be asked of every group") }
+            return reply(index) {
+                $0.error("ERR the command is too large to be asked of every group")
+            }
         }
         switch spec.name.description {
         case "dbsize":
@@ -102,7 +104,9 @@ extension Engine {
             beginGather(
                 index, merge: .concatenate, request: request.arguments, isWrite: false, now: now)
         case "flushall", "flushdb":
-            if request.count > 2 || (request.count == 2 && !["sync", "async"].contains(request.word(1))) {
+            if request.count > 2
+                || (request.count == 2 && !["sync", "async"].contains(request.word(1)))
+            {
                 return reply(index) { $0.error("ERR syntax error") }
             }
             beginGather(
@@ -146,7 +150,10 @@ extension Engine {
         case "reset": return reset(index)
         case "auth": return reply(index) { NodeReplies.auth(request, to: &$0) }
         case "hello": return hello(index, request)
-        case "lolwut": return reply(index) { $0.verbatim(Array("Redis ver. \(ServerVersion.redis)\n".utf8).span) }
+        case "lolwut":
+            return reply(index) {
+                $0.verbatim(Array("Redis ver. \(ServerVersion.redis)\n".utf8).span)
+            }
         case "debug": return debug(index, request)
         case "info":
             let text = InfoReport.text(
@@ -222,7 +229,9 @@ extension Engine {
                 at += 2
             default:
                 let option = request.text(at)
-                return reply(index) { $0.error(text: "ERR Syntax error in HELLO option '\(option)'") }
+                return reply(index) {
+                    $0.error(text: "ERR Syntax error in HELLO option '\(option)'")
+                }
             }
         }
         if let name { sessions[index].name = name }
@@ -238,7 +247,10 @@ extension Engine {
         else {
             let name = request.text(1)
             return reply(index) {
-                $0.error(text: "ERR unknown subcommand or wrong number of arguments for '\(name)'. Try DEBUG HELP.")
+                $0.error(
+                    text:
+                        "ERR unknown subcommand or wrong number of arguments for '\(name)'. Try DEBUG HELP."
+                )
             }
         }
         outbox.sleep = .microseconds(Int64(seconds * 1_000_000))
@@ -266,9 +278,17 @@ extension Engine {
             node.statistics.reset()
             return reply(index) { $0.ok() }
         case "config|rewrite":
-            return reply(index) { $0.error("ERR Rewriting the configuration file is not supported; edit it") }
+            return reply(index) {
+                $0.error("ERR Rewriting the configuration file is not supported; edit it")
+            }
         default:
-            return reply(index) { NodeReplies.help(["CONFIG <subcommand>:", "GET <pattern> [<pattern> ...]", "SET <directive> <value> [<directive> <value> ...]", "RESETSTAT"], to: &$0) }
+            return reply(index) {
+                NodeReplies.help(
+                    [
+                        "CONFIG <subcommand>:", "GET <pattern> [<pattern> ...]",
+                        "SET <directive> <value> [<directive> <value> ...]", "RESETSTAT",
+                    ], to: &$0)
+            }
         }
     }
 

@@ -1,11 +1,11 @@
-internal import Cluster
-internal import Configuration
-internal import Commands
-internal import WAL
 internal import Bytes
+internal import Cluster
+internal import Commands
+internal import Configuration
 internal import PeerProtocol
 internal import Raft
 internal import Store
+internal import WAL
 
 /// INFO: the sections and fields that clients, exporters and people read, in Redis's names, and a
 /// `# Raft` section of our own.
@@ -43,7 +43,8 @@ enum InfoReport {
                 case "keyspace": keyspace(node)
                 default: raft(node, now)
                 }
-            let title = section == "cpu" ? "CPU" : section.prefix(1).uppercased() + section.dropFirst()
+            let title =
+                section == "cpu" ? "CPU" : section.prefix(1).uppercased() + section.dropFirst()
             parts.append((["# \(title)"] + lines).joined(separator: "\r\n") + "\r\n")
         }
         return parts.joined(separator: "\r\n")
@@ -67,7 +68,8 @@ enum InfoReport {
         _ node: borrowing NodeState, _ sessions: borrowing SessionTable
     ) -> [String] {
         [
-            "connected_clients:\(sessions.count)", "cluster_connections:\(node.links.openIndices.count)",
+            "connected_clients:\(sessions.count)",
+            "cluster_connections:\(node.links.openIndices.count)",
             "maxclients:\(node.configuration.maxclients)", "client_recent_max_input_buffer:0",
             "client_recent_max_output_buffer:0", "blocked_clients:0", "tracking_clients:0",
             "clients_in_timeout_table:0",
@@ -137,12 +139,14 @@ enum InfoReport {
         if leader == node.id {
             lines.append("role:master")
             let followers = node.replicas[1].core.followers
-            lines.append("connected_slaves:\(followers.count { node.links.index(to: $0.id) != nil })")
+            lines.append(
+                "connected_slaves:\(followers.count { node.links.index(to: $0.id) != nil })")
             var number = 0
             for follower in followers where node.links.index(to: follower.id) != nil {
                 let hello = node.peers.first { $0.id == follower.id }?.hello
                 lines.append(
-                    "slave\(number):ip=\(hello?.clientHost ?? ""),port=\(hello?.clientPort ?? 0),state=online,offset=\(follower.match),lag=0")
+                    "slave\(number):ip=\(hello?.clientHost ?? ""),port=\(hello?.clientPort ?? 0),state=online,offset=\(follower.match),lag=0"
+                )
                 number += 1
             }
         } else {
@@ -151,8 +155,12 @@ enum InfoReport {
             lines.append("role:slave")
             lines.append("master_host:\(peer?.hello?.clientHost ?? peer?.host ?? "")")
             lines.append("master_port:\(peer?.hello?.clientPort ?? 0)")
-            lines.append("master_link_status:\(leader.flatMap { node.links.index(to: $0) } == nil ? "down" : "up")")
-            lines.append("master_last_io_seconds_ago:\(heard.map { (now.boot - $0).milliseconds / 1000 } ?? -1)")
+            lines.append(
+                "master_link_status:\(leader.flatMap { node.links.index(to: $0) } == nil ? "down" : "up")"
+            )
+            lines.append(
+                "master_last_io_seconds_ago:\(heard.map { (now.boot - $0).milliseconds / 1000 } ?? -1)"
+            )
             lines.append("master_sync_in_progress:0")
             lines.append("slave_repl_offset:\(commit)")
             lines.append("slave_priority:100")
@@ -197,19 +205,24 @@ enum InfoReport {
             let leader = node.replicas[group].core.leader.map { node.name(of: $0) } ?? "none"
             let holdsLease = node.replicas[group].core.holdsLease(
                 now: now.boot, liveness: node.liveness)
-            let lag = node.replicas[group].core.lastIndex - min(
-                node.replicas[group].core.lastIndex, node.replicas[group].applied)
+            let lag =
+                node.replicas[group].core.lastIndex
+                - min(
+                    node.replicas[group].core.lastIndex, node.replicas[group].applied)
             lines.append(
-                "raft_group\(group):role=\(node.replicas[group].core.role),leader=\(leader),term=\(node.replicas[group].core.term),commit=\(node.replicas[group].core.commit),applied=\(node.replicas[group].applied),last=\(node.replicas[group].core.lastIndex),lag=\(lag),lease=\(holdsLease ? 1 : 0),election=\(node.replicas[group].core.electionReason.rawValue)")
+                "raft_group\(group):role=\(node.replicas[group].core.role),leader=\(leader),term=\(node.replicas[group].core.term),commit=\(node.replicas[group].core.commit),applied=\(node.replicas[group].applied),last=\(node.replicas[group].core.lastIndex),lag=\(lag),lease=\(holdsLease ? 1 : 0),election=\(node.replicas[group].core.electionReason.rawValue)"
+            )
             for follower in node.replicas[group].core.followers {
                 lines.append(
-                    "raft_group\(group)_\(node.name(of: follower.id)):match=\(follower.match),lag=\(node.replicas[group].core.lastIndex - min(follower.match, node.replicas[group].core.lastIndex))")
+                    "raft_group\(group)_\(node.name(of: follower.id)):match=\(follower.match),lag=\(node.replicas[group].core.lastIndex - min(follower.match, node.replicas[group].core.lastIndex))"
+                )
             }
         }
         for peer in node.peers {
             let heard = node.liveness.lastHeard(from: peer.id)
             lines.append(
-                "raft_peer_\(peer.name):link=\(node.links.index(to: peer.id) == nil ? "down" : "up"),last_heard_ms=\(heard.map { (now.boot - $0).milliseconds } ?? -1)")
+                "raft_peer_\(peer.name):link=\(node.links.index(to: peer.id) == nil ? "down" : "up"),last_heard_ms=\(heard.map { (now.boot - $0).milliseconds } ?? -1)"
+            )
         }
         if node.replicas.count > 1 {
             let timeline = node.replicas[1].timeline
@@ -219,7 +232,8 @@ enum InfoReport {
                 ("reply", timeline.reply),
             ] {
                 lines.append(
-                    "raft_write_\(name)_usec:p50=\(Int(phase.percentile(0.5))),p99=\(Int(phase.percentile(0.99)))")
+                    "raft_write_\(name)_usec:p50=\(Int(phase.percentile(0.5))),p99=\(Int(phase.percentile(0.99)))"
+                )
             }
         }
         return lines
@@ -232,7 +246,8 @@ enum InfoReport {
 
     private static func seconds(_ microseconds: Int64) -> String {
         let fraction = String(microseconds % 1_000_000)
-        return "\(microseconds / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
+        return
+            "\(microseconds / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
     }
 
     /// As Redis prints sizes for people: two decimals.

@@ -52,7 +52,6 @@ extension NodeState {
         }
     }
 
-
     /// Takes bytes from a link, frame by frame. A peer that does not speak the protocol is cut off.
     mutating func receive(
         _ bytes: Span<UInt8>, link id: LinkID, sessions: inout SessionTable, now: ClockReading

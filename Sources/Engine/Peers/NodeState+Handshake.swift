@@ -1,9 +1,9 @@
-internal import Configuration
-internal import WAL
 internal import Bytes
 internal import Cluster
+internal import Configuration
 internal import PeerProtocol
 internal import Raft
+internal import WAL
 
 /// Who may talk to whom.
 ///
@@ -14,9 +14,10 @@ internal import Raft
 /// - otherwise: nobody is admitted to consensus whose directory did not take part in the bootstrap.
 ///
 /// The first vote. A node with an empty directory takes part only if *all* other members reported
-/// empty directories (or are bootstrapping together with exactly this directory). It then writes the
-/// identities of all these directories down before it does anything else. A directory that was lost
-/// comes back with another identity, so it can not vote a second time in the same cluster.
+/// empty directories, or one that takes part already has seen exactly this directory empty. It then
+/// writes the identities of all these directories down before it does anything else. A directory that
+/// was lost comes back with another identity, so it can not vote a second time in the same cluster;
+/// one that only lost its power before it wrote anything down is still the same, and joins.
 extension NodeState {
     /// This node as it presents itself.
     var hello: Hello {
@@ -40,13 +41,15 @@ extension NodeState {
     /// Judges a hello; nil admits the peer, otherwise the reason goes to both logs.
     private func objection(to hello: Hello, dialed: NodeID?) -> String? {
         guard hello.version == Hello.currentVersion else {
-            return "it speaks version \(hello.version) of the peer protocol, this node version \(Hello.currentVersion)"
+            return
+                "it speaks version \(hello.version) of the peer protocol, this node version \(Hello.currentVersion)"
         }
         guard let peer = members.first(where: { $0.name == hello.name }) else {
             return "there is no \(Self.printable(hello.name)) in initial-cluster"
         }
         if let dialed, dialed != peer.id {
-            return "\(hello.name) answers at the address of \(name(of: dialed)): initial-cluster is wrong"
+            return
+                "\(hello.name) answers at the address of \(name(of: dialed)): initial-cluster is wrong"
         }
         guard peer.id.raw == hello.node, peer.id != id else {
             return "\(hello.name) counts itself as member \(hello.node): initial-cluster differs"
@@ -64,7 +67,8 @@ extension NodeState {
                 return "\(hello.name) is not a member of this cluster"
             }
             if member.incarnation != hello.incarnation.raw {
-                return "\(hello.name) is known with another data directory; one that lost its directory must be replaced under a new identity"
+                return
+                    "\(hello.name) is known with another data directory; one that lost its directory must be replaced under a new identity"
             }
         } else if membership == .bootstrapping {
             let isAdmitted = admitted.contains {
@@ -124,19 +128,25 @@ extension NodeState {
     /// A peer does not want this node: says why, once per reason.
     mutating func refused(by index: Int, reason: String) {
         // Whoever connects can say anything: only the word of a member counts.
-        guard let who = links[index].peer ?? links[index].dialed, let at = peerIndex(who) else { return }
+        guard let who = links[index].peer ?? links[index].dialed, let at = peerIndex(who) else {
+            return
+        }
         let name = self.name(of: who)
         let reason = Self.printable(reason)
         noteRefusal(at, "refused-by-peer peer=\(name) reason=\"\(reason)\"")
         peers[at].backoff = PeerState.backoffMax
         if membership == .empty {
-            becomeMute("this node's data directory is empty, but the cluster exists: \(name) says that \(reason)")
+            becomeMute(
+                "this node's data directory is empty, but the cluster exists: \(name) says that \(reason)"
+            )
         }
     }
 
     /// What a peer wrote, made fit for a line of the log.
     private static func printable(_ text: String) -> String {
-        let bytes = text.utf8.prefix(500).map { (0x20..<0x7F).contains($0) && $0 != 0x22 ? $0 : 0x3F }
+        let bytes = text.utf8.prefix(500).map {
+            (0x20..<0x7F).contains($0) && $0 != 0x22 ? $0 : 0x3F
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -157,35 +167,34 @@ extension NodeState {
     mutating func becomeMute(_ reason: String) {
         guard muteReason == nil else { return }
         muteReason = reason
+        liveness.takePart(false)
         log(.warning, "mute reason=\"\(reason)\"")
     }
 
     /// Begins the first vote when all members' directories are empty.
     mutating func considerBootstrap(now: ClockReading) {
-        guard membership == .empty, muteReason == nil, isStarted, bootstrapBatch == nil else { return }
-        for peer in peers {
-            guard let hello = peer.hello else { return }
-            switch hello.membership {
-            case .empty:
-                continue
-            case .bootstrapping
-            where hello.admitted.contains(Admitted(node: id.raw, incarnation: incarnation)):
-                continue
-            case .bootstrapping, .bound:
-                becomeMute(
-                    "this node's data directory is empty, but \(peer.name) already belongs to a cluster; a node that lost its directory must be replaced under a new identity"
-                )
-                return
-            case .mute:
-                return
+        guard membership == .empty, muteReason == nil, isStarted, bootstrapBatch == nil else {
+            return
+        }
+        let me = Admitted(node: id.raw, incarnation: incarnation)
+        let founders = peers.compactMap(\.hello).filter {
+            $0.membership == .bootstrapping || $0.membership == .bound
+        }
+        if let founder = founders.first(where: { $0.admitted.contains(me) }) {
+            admitted = founder.admitted
+        } else if let stranger = founders.first {
+            becomeMute(
+                "this node's data directory is empty, but \(stranger.name) already belongs to a cluster; a node that lost its directory must be replaced under a new identity"
+            )
+            return
+        } else {
+            var found = [me]
+            for peer in peers {
+                guard let hello = peer.hello, hello.membership == .empty else { return }
+                found.append(Admitted(node: peer.id.raw, incarnation: hello.incarnation))
             }
+            admitted = found.sorted { $0.node < $1.node }
         }
-        admitted = [Admitted(node: id.raw, incarnation: incarnation)]
-        for peer in peers {
-            guard let hello = peer.hello else { invariantFailed("bootstrap without a hello") }
-            admitted.append(Admitted(node: peer.id.raw, incarnation: hello.incarnation))
-        }
-        admitted.sort { $0.node < $1.node }
         let record = NodeRecord.bootstrap(admitted).encode()
         wal.identity(record.readable)
         bootstrapBatch = wal.lastBatch + 1

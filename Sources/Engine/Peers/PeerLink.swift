@@ -5,9 +5,10 @@ internal import Raft
 
 /// One connection to a peer, as the engine sees it.
 ///
-/// Output has two classes. Frames of consensus go out at once. Frames of clients (forwarded commands
+/// Output has three classes. Frames of consensus go out at once. Frames of clients (forwarded commands
 /// and replies) wait in `client` and go out through a window, so that they never delay a vote by more
-/// than the window's bytes.
+/// than the window's bytes. Pieces of large commands and of large replies go out when nothing else
+/// waits, through a smaller window, so that they delay nobody's command by more than that.
 struct PeerLink: ~Copyable {
     let id: LinkID
     /// The peer that was dialed; nil when the peer dialed.
@@ -18,6 +19,8 @@ struct PeerLink: ~Copyable {
     var input = ByteBuffer()
     var output = FrameWriter()
     var client = FrameWriter()
+    /// Pieces of large commands.
+    var pieces = FrameWriter()
     /// Replies larger than a frame, and the replies behind them.
     private var bulk = Deque<BulkReply>()
     /// The reply frame at the end of `client` that still takes answers.
@@ -88,6 +91,13 @@ struct PeerLink: ~Copyable {
             client.bytes.consume(length)
             room -= length
         }
+        room = PeerLimits.bulkWindowBytes - queuedInHost - output.bytes.count
+        while room > 0, !pieces.bytes.isEmpty {
+            let length = Self.firstFrameLength(pieces.bytes)
+            Self.copy(pieces.bytes, length, to: &output.bytes)
+            pieces.bytes.consume(length)
+            room -= length
+        }
         while room > 0, let first = bulk.first {
             let before = output.bytes.count
             if first.appendPiece(to: &output) { bulk.removeFirst() }
@@ -109,7 +119,7 @@ struct PeerLink: ~Copyable {
     }
 
     /// Whether client frames wait for room.
-    var hasWaiting: Bool { !client.bytes.isEmpty || !bulk.isEmpty }
+    var hasWaiting: Bool { !client.bytes.isEmpty || !pieces.bytes.isEmpty || !bulk.isEmpty }
 }
 
 /// A reply too large for a frame, cut into pieces as the window allows.

@@ -84,6 +84,8 @@ extension ByteReader {
     /// Every payload begins with its format version.
     @_lifetime(self: copy self)
     mutating func expectVersion() throws(DecodeError) {
-        guard try read(UInt8.self) == CommandPayload.version else { throw .invalid("payload version") }
+        guard try read(UInt8.self) == CommandPayload.version else {
+            throw .invalid("payload version")
+        }
     }
 }

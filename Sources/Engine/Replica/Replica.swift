@@ -145,7 +145,8 @@ struct Replica: ~Copyable {
         kind: UInt8, version: UInt8, index: LogIndex, payload: Span<UInt8>
     ) {
         guard version == EntryRecord.formatVersion, let kind = EntryKind(rawValue: kind) else {
-            failure = "entry \(index) of \(group) has kind \(kind), format \(version): newer than this program"
+            failure =
+                "entry \(index) of \(group) has kind \(kind), format \(version): newer than this program"
             return
         }
         do throws(DecodeError) {
@@ -158,7 +159,8 @@ struct Replica: ~Copyable {
             case .fragment: try applyFragment(payload)
             case .guardedEffects, .session, .configuration, .split, .prepare, .commit, .abort,
                 .membership:
-                failure = "entry \(index) of \(group) has kind \(kind), which this program does not know"
+                failure =
+                    "entry \(index) of \(group) has kind \(kind), which this program does not know"
             }
         } catch {
             failure = "entry \(index) of \(group) can not be read: \(error)"
@@ -247,7 +249,8 @@ struct Replica: ~Copyable {
         }
         let reference = try LargeReference(decoding: command.arguments)
         guard let owner = assemblies.take(origin: origin, reference: reference) else {
-            context.reply.error("TRYAGAIN The pieces of the command were given up, it was not executed")
+            context.reply.error(
+                "TRYAGAIN The pieces of the command were given up, it was not executed")
             return .complete
         }
         // What the pieces make together was not looked at before it came here: only its origin has

@@ -162,7 +162,9 @@ struct ReplyWindows {
             hash.feed(window.origin.boot)
             hash.feed(window.last)
             hash.feed(window.firstKept)
-            for length in window.lengths[window.head...] { hash.feed(UInt64(bitPattern: Int64(length))) }
+            for length in window.lengths[window.head...] {
+                hash.feed(UInt64(bitPattern: Int64(length)))
+            }
             hash.feed(window.bytes.span.extracting(window.start..<window.bytes.count))
         }
     }

@@ -131,11 +131,12 @@ extension NodeState {
         }
     }
 
-    /// Whether commands wait for the log's next write to be over. They could not be written earlier
+    /// Whether commands wait until the log's write under way is over. They could not be written earlier
     /// anyway, and become one entry, one frame and one acknowledgement together: a third of the turns
-    /// and messages at 50 unpipelined clients.
+    /// and messages at 50 unpipelined clients. They wait for one write, not for an idle log.
     func mayHoldBack(bytes: Int) -> Bool {
-        wal.lastBatch > writtenBatch && bytes < EngineLimits.heldBackBytesMax && !isShuttingDown
+        wal.lastBatch > writtenBatch && !logHasMoved && bytes < EngineLimits.heldBackBytesMax
+            && !isShuttingDown
     }
 
     /// Adds the reads of a run to the backlog of a group that this node leads. False when the run
@@ -250,17 +251,17 @@ extension NodeState {
             links[link].client.close()
         }
         for at in routes[group].uploads.indices {
-            while links[link].client.bytes.count < room,
+            while links[link].pieces.bytes.count < PeerLimits.bulkWindowBytes,
                 let piece = routes[group].uploads[at].nextPiece()
             {
                 let upload = routes[group].uploads[at]
-                links[link].client.open(.fragment)
-                links[link].client.bytes.append(varint: UInt64(group))
-                links[link].client.bytes.append(varint: target.term)
+                links[link].pieces.open(.fragment)
+                links[link].pieces.bytes.append(varint: UInt64(group))
+                links[link].pieces.bytes.append(varint: target.term)
                 FragmentHeader(command: upload.number, offset: UInt64(piece.lowerBound))
-                    .encode(into: &links[link].client.bytes)
-                links[link].client.bytes.append(upload.command.span.extracting(piece))
-                links[link].client.close()
+                    .encode(into: &links[link].pieces.bytes)
+                links[link].pieces.bytes.append(upload.command.span.extracting(piece))
+                links[link].pieces.close()
                 routes[group].uploads[at].advance(past: piece, now: now.boot)
             }
         }

@@ -60,9 +60,10 @@ struct Route: ~Copyable {
         for index in uploads.indices { uploads[index].sent = uploads[index].applied }
     }
 
-    mutating func upload(_ command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
-        database: Int, now: Instant)
-    {
+    mutating func upload(
+        _ command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
+        database: Int, now: Instant
+    ) {
         uploads.append(
             Upload(
                 number: nextUpload, command: command, session: session, flags: flags,

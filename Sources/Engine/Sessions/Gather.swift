@@ -38,7 +38,8 @@ struct Gather {
     }
 
     /// What a write over all groups is when not all of them have executed it.
-    static let partialError = "UNCERTAIN Not every group answered in time, the command may have been executed in some of them"
+    static let partialError =
+        "UNCERTAIN Not every group answered in time, the command may have been executed in some of them"
 
     /// The error that stands for all parts, if any of them is one. A write that some group has or may
     /// have executed is never called not executed.

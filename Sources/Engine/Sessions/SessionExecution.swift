@@ -21,7 +21,9 @@ extension NodeState {
     ///
     /// Reads on a leader with a lease are answered in place; everything else is queued for its
     /// group's leader, which may be this node.
-    mutating func execute(_ session: inout Session, now: ClockReading, mayRead: Bool) -> ExecutionStop {
+    mutating func execute(_ session: inout Session, now: ClockReading, mayRead: Bool)
+        -> ExecutionStop
+    {
         var input = session.input.take()
         var parser = RequestParser()
         swap(&session.parser, &parser)
@@ -46,7 +48,9 @@ extension NodeState {
                     skip(&session, &input, &parser)
                     continue
                 case .failed(let failure):
-                    guard session.wait == .nothing, session.leaseMark == nil else { return .waiting }
+                    guard session.wait == .nothing, session.leaseMark == nil else {
+                        return .waiting
+                    }
                     writeReply(to: &session) { failure.write(to: &$0) }
                     session.isClosing = true
                     input.removeAll(keepingCapacityUpTo: 0)

@@ -102,6 +102,9 @@ extension Scenario {
             try stage.connect(1, to: origin)
             var sent = 0
             var slowest = Interval(nanoseconds: 0)
+            try stage.wait("the leader to be between two turns") {
+                stage.simulation.nodes[leader].process?.isTurning == false
+            }
             stage.simulation.shutDown(leader)
             let started = stage.simulation.now
             while stage.simulation.now - started < .seconds(1) {

@@ -56,7 +56,8 @@ final class SingleNode {
     }
 
     func open() throws -> SessionID {
-        guard let session = engine.open(address: "t:1", local: "t:2", descriptor: 3, now: now) else {
+        guard let session = engine.open(address: "t:1", local: "t:2", descriptor: 3, now: now)
+        else {
             throw TestError.refused
         }
         return session

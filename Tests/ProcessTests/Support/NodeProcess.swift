@@ -37,7 +37,7 @@ final class NodeProcess {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = handle
         process.standardError = handle
-        try process.run()
+        try runUnblocked(process)
         try handle.close()
         self.process = process
     }
@@ -77,4 +77,15 @@ final class NodeProcess {
     }
 
     deinit { kill() }
+}
+
+/// Starts a process with no signal blocked. Tests run on threads that block them all, a child would
+/// inherit that, and SIGTERM would never reach it.
+func runUnblocked(_ process: Process) throws {
+    var none = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try process.run()
 }
