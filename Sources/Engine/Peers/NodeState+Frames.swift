@@ -211,7 +211,7 @@ extension NodeState {
         let length = try decoder.decode(command.arguments)
         let request = decoder.request(over: command.arguments)
         // A write that came as a read would change the leader's state alone.
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil,
+        guard case .found(let spec) = CommandTable.resolve(request), case .some = spec.handler,
             length == command.arguments.count, !(isRead && spec.isWrite)
         else { throw .invalid("command") }
     }

@@ -261,7 +261,7 @@ struct Replica: ~Copyable {
             return .complete
         }
         let request = parser.request(over: owner.span)
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+        guard case .found(let spec) = CommandTable.resolve(request), case .some = spec.handler else {
             context.reply.error("ERR unreadable command")
             return .complete
         }
@@ -273,7 +273,7 @@ struct Replica: ~Copyable {
     private static func run(
         _ request: Request, slots: SlotRange?, context: inout CommandContext
     ) -> ReplyStatusCode {
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+        guard case .found(let spec) = CommandTable.resolve(request), case .some = spec.handler else {
             invariantFailed("a command in the log that is not in the table")
         }
         if let slots, slots.count < HashSlot.count, !owns(request, spec, slots) { return .moved }
