@@ -261,7 +261,7 @@ struct Replica: ~Copyable {
             return .complete
         }
         let request = parser.request(over: owner.span)
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+        guard Self.isExecutable(request) else {
             context.reply.error("ERR unreadable command")
             return .complete
         }
@@ -270,9 +270,18 @@ struct Replica: ~Copyable {
         return Self.run(request, slots: slots, context: &context)
     }
 
+    private static func isExecutable(_ request: Request) -> Bool {
+        if LoggedTransaction.isTransaction(request) { return LoggedTransaction.isSound(request) }
+        guard case .found(let spec) = CommandTable.resolve(request) else { return false }
+        return spec.handler != nil
+    }
+
     private static func run(
         _ request: Request, slots: SlotRange?, context: inout CommandContext
     ) -> ReplyStatusCode {
+        if LoggedTransaction.isTransaction(request) {
+            return LoggedTransaction.run(request, slots: slots, context: &context)
+        }
         guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
             invariantFailed("a command in the log that is not in the table")
         }
@@ -282,7 +291,7 @@ struct Replica: ~Copyable {
         return .complete
     }
 
-    private static func owns(_ request: Request, _ spec: CommandSpec, _ slots: SlotRange) -> Bool {
+    static func owns(_ request: Request, _ spec: CommandSpec, _ slots: SlotRange) -> Bool {
         guard spec.scope == .keyed else { return true }
         var owned = true
         _ = spec.keys.forEachKey(of: request) { position in

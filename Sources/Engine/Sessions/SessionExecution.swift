@@ -116,12 +116,19 @@ extension NodeState {
         let request = parser.request(over: input)
         let resolution = CommandTable.resolve(request)
         guard case .found(let spec) = resolution else {
-            return answerInPlace(&session) {
+            let step = answerInPlace(&session) {
                 CommandTable.writeError(resolution, request, to: &$0)
             }
+            if case .done = step { session.transaction?.isSpoiled = true }
+            return step
         }
         session.lastActive = now.boot
         session.lastCommand = spec.id
+        if let transaction = session.transaction, Self.isQueued(spec) {
+            return answerInPlace(&session) {
+                queue(request, spec, in: transaction, reply: &$0)
+            }
+        }
         switch spec.scope {
         case .connection:
             if spec.id == Self.pingID { return ping(&session, request) }
@@ -185,7 +192,7 @@ extension NodeState {
     }
 
     /// The group (index) that owns all keys of the request; nil when there is more than one.
-    private func group(of request: Request, _ spec: CommandSpec) -> Int? {
+    func group(of request: Request, _ spec: CommandSpec) -> Int? {
         if dataGroups == 1 { return 1 }
         var owner: Int?
         var isOne = true
