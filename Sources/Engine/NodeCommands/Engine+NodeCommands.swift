@@ -146,6 +146,7 @@ extension Engine {
             let step = reply(index) { $0.ok() }
             sessions[index].isClosing = true
             return step
+        case "multi", "exec", "discard": return transactionCommand(index, name, now: now)
         case "select": return reply(index, select(index, request))
         case "reset": return reset(index)
         case "auth": return reply(index) { NodeReplies.auth(request, to: &$0) }
@@ -189,6 +190,7 @@ extension Engine {
 
     private mutating func reset(_ index: Int) -> NodeCommandStep? {
         sessions[index].database = 0
+        sessions[index].transaction = nil
         sessions[index].resp = .two
         sessions[index].name = ""
         sessions[index].replyMode = .on
