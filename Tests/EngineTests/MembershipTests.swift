@@ -55,6 +55,8 @@ import Testing
             let told = node.lines.filter { $0.contains("peer") }
             #expect(told.count < 20, "n\(node.index + 1): \(told.count) lines, \(told.suffix(4))")
         }
+        // And nobody dials more often than once a second.
+        #expect(cluster.dials < 40, "\(cluster.dials) dials")
     }
 
     @Test func `a node that restarts before genesis takes part again`() throws {

@@ -54,6 +54,11 @@ final class ClusterNode {
 final class NodeProcess {
     var engine: Engine
     let liveness: PairLiveness
+    /// Something happened since the last turn. A host without events sleeps until the deadline that the
+    /// engine named: what the engine forgets to announce shows as a delay.
+    var hasEvents = true
+    /// Turns taken.
+    var turns = 0
     var undurable: [StoredBatch] = []
     var reads: [LogReadRequest] = []
     /// What clients were sent and have not read.

@@ -21,6 +21,9 @@ final class EngineCluster {
     /// Peer bytes that were sent since `recording` was set, by (from, to).
     var recording: [[Int]: [UInt8]]?
 
+    /// Attempts to connect, of all nodes.
+    var dials: UInt64 { nextLink - 1 }
+
     /// A connection between two nodes.
     final class Wire {
         let link: LinkID
@@ -137,7 +140,16 @@ final class EngineCluster {
             nextHeartbeat = now.boot + .milliseconds(75)
         }
         moveBytes()
-        for node in nodes { turn(node) }
+        for node in nodes where isAwake(node) { turn(node) }
+    }
+
+    private func isAwake(_ node: ClusterNode) -> Bool {
+        guard let process = node.process else { return false }
+        // The loop's stamp is a timer of its own.
+        process.liveness.stampLoop(now: now.boot)
+        let isDiskDone = node.isDiskFast && !process.undurable.isEmpty
+        return process.hasEvents || process.engine.hasMoreWork || isDiskDone
+            || process.engine.nextDeadline <= now.boot
     }
 
     private func exchangeLiveness() {
@@ -157,6 +169,8 @@ final class EngineCluster {
     func turn(_ node: ClusterNode, atEnd: (() -> Void)? = nil) {
         guard let process = node.process, !node.isPaused else { return }
         process.liveness.stampLoop(now: now.boot)
+        process.hasEvents = false
+        process.turns += 1
         if process.engine.hasMoreWork || process.engine.nextDeadline <= now.boot {
             process.engine.tick(now: now)
         }
@@ -164,13 +178,6 @@ final class EngineCluster {
         process.engine.endTurn(now: now)
         carryOut(node, process)
         if node.isDiskFast { finishDisk(node) }
-        var rounds = 0
-        while let process = node.process, process.engine.hasMoreWork, rounds < 20 {
-            process.engine.endTurn(now: now)
-            carryOut(node, process)
-            if node.isDiskFast { finishDisk(node) }
-            rounds += 1
-        }
         node.process?.engine.checkInvariants()
     }
 
@@ -238,11 +245,14 @@ final class EngineCluster {
         nextLink += 1
         guard let other = nodes[peer].process, !isHeld(node.index, peer) else {
             node.process?.engine.linkClosed(link, dialed: nodes[peer].id, now: now)
+            node.process?.hasEvents = true
             return
         }
         wires.append(Wire(link: link, ends: [node.index, peer]))
         node.process?.engine.linkOpened(link, dialed: nodes[peer].id, now: now)
+        node.process?.hasEvents = true
         other.engine.linkOpened(link, dialed: nil, now: now)
+        other.hasEvents = true
     }
 
     private func flushLinks(_ node: ClusterNode, _ process: NodeProcess) {
@@ -284,6 +294,7 @@ final class EngineCluster {
         let bytes = wire.pipes[side]
         wire.pipes[side] = []
         process.engine.receive(bytes.span, link: wire.link, now: now)
+        process.hasEvents = true
     }
 
     private func close(_ wire: Wire) {
@@ -292,6 +303,7 @@ final class EngineCluster {
         for (side, end) in wire.ends.enumerated() {
             let dialed = side == 0 ? nodes[wire.ends[1]].id : nil
             nodes[end].process?.engine.linkClosed(wire.link, dialed: dialed, now: now)
+            nodes[end].process?.hasEvents = true
         }
     }
 
@@ -356,6 +368,7 @@ final class EngineCluster {
 
     func send(_ bytes: [UInt8], _ client: Client) {
         nodes[client.node].process?.engine.receive(bytes.span, from: client.session, now: now)
+        nodes[client.node].process?.hasEvents = true
     }
 
     /// What the client was sent since the last call.
