@@ -88,6 +88,6 @@ import WAL
         let allocations = AllocationCounter.count { for _ in 0..<turns { turn() } }
         #expect(written == turns * 16 * 5)
         // 16 commands: one entry, one batch, one completion. 44 in debug builds when this was written.
-        #expect(allocations <= turns * 56, "\(Double(allocations) / Double(turns)) per turn")
+        #expect(allocations <= turns * 0, "\(Double(allocations) / Double(turns)) per turn")
     }
 }

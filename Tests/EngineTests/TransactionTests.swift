@@ -17,6 +17,13 @@ import Testing
                 == "*4\r\n+OK\r\n:2\r\n$1\r\n2\r\n+PONG\r\n$1\r\n2\r\n")
     }
 
+    @Test func `commands of a client that wants no replies are queued all the same`() throws {
+        let node = try SingleNode()
+        let client = try node.open()
+        let sent = "CLIENT REPLY OFF\r\nMULTI\r\nSET a 1\r\nINCR a\r\nEXEC\r\nCLIENT REPLY ON\r\n"
+        #expect(node.ask(sent + "GET a\r\n", client) == "+OK\r\n$1\r\n2\r\n")
+    }
+
     @Test func `a transaction can be dropped, spoiled and misused`() throws {
         let node = try SingleNode()
         let client = try node.open()

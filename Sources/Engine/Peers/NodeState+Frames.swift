@@ -217,7 +217,7 @@ extension NodeState {
             return
         }
         // A write that came as a read would change the leader's state alone.
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil,
+        guard case .found(let spec) = CommandTable.resolve(request), case .some = spec.handler,
             length == command.arguments.count, !(isRead && spec.isWrite)
         else { throw .invalid("command") }
     }

@@ -5,11 +5,7 @@ internal import RESP
 
 /// A transaction in the log: `EXEC` with the queued commands, each in its binary form, as arguments.
 enum LoggedTransaction {
-    static let id = CommandTable.all.first { $0.name.description == "exec" }?.id
-
-    static func isTransaction(_ request: Request) -> Bool {
-        CommandTable.lookup(request[0])?.id == id
-    }
+    static func isTransaction(_ request: Request) -> Bool { request.matches(0, "exec") }
 
     /// Whether every queued command can be read and executed, on every replica for ever.
     static func isSound(_ request: Request) -> Bool {

@@ -17,34 +17,37 @@ extension NodeState {
 
     static func isQueued(_ spec: CommandSpec) -> Bool { !immediate.contains(spec.id) }
 
-    /// Queues a request of a session in a transaction; what it writes is the reply.
+    /// Queues a request of a session in a transaction; nil, or why it is refused. The reply is the
+    /// caller's: a client that wants no replies has its commands queued all the same.
     func queue(
-        _ request: Request, _ spec: CommandSpec, in transaction: TransactionQueue,
-        reply: inout ReplyWriter
-    ) {
+        _ request: Request, _ spec: CommandSpec, in transaction: TransactionQueue
+    ) -> StaticString? {
+        let refusal = refusal(of: request, spec, in: transaction)
+        if refusal != nil { transaction.isSpoiled = true }
+        return refusal
+    }
+
+    private func refusal(
+        of request: Request, _ spec: CommandSpec, in transaction: TransactionQueue
+    ) -> StaticString? {
         if spec.scope == .connection, !Self.answerable.contains(spec.id) {
-            transaction.isSpoiled = true
-            return reply.error("ERR Command not allowed inside a transaction")
+            return "ERR Command not allowed inside a transaction"
         }
         if transaction.byteCount > configuration.clientQueryBufferLimit {
-            transaction.isSpoiled = true
-            return reply.error("ERR The transaction is too large")
+            return "ERR The transaction is too large"
         }
+        if spec.scope == .everyGroup, dataGroups > 1 { return Self.crossSlot }
         var group: Int?
-        if spec.scope == .everyGroup, dataGroups > 1 {
-            transaction.isSpoiled = true
-            return reply.error("CROSSSLOT Keys in request don't hash to the same slot")
-        }
         if spec.scope == .keyed, dataGroups > 0 {
-            guard let owner = self.group(of: request, spec) else {
-                transaction.isSpoiled = true
-                return reply.error("CROSSSLOT Keys in request don't hash to the same slot")
-            }
+            guard let owner = self.group(of: request, spec) else { return Self.crossSlot }
             group = owner
         }
         transaction.append(request, group: group)
-        reply.simple("QUEUED")
+        return nil
     }
+
+    private static let crossSlot: StaticString =
+        "CROSSSLOT Keys in request don't hash to the same slot"
 }
 
 extension Engine {

@@ -125,8 +125,10 @@ extension NodeState {
         session.lastActive = now.boot
         session.lastCommand = spec.id
         if let transaction = session.transaction, Self.isQueued(spec) {
-            return answerInPlace(&session) {
-                queue(request, spec, in: transaction, reply: &$0)
+            guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+            let refusal = queue(request, spec, in: transaction)
+            return answerInPlace(&session) { reply in
+                if let refusal { reply.error(refusal) } else { reply.simple("QUEUED") }
             }
         }
         switch spec.scope {

@@ -32,14 +32,6 @@ private nonisolated(unsafe) var isInstalled = false
 private func note() {
     if unsafe countedThread != 0, unsafe pthread_equal(pthread_self(), countedThread) != 0 {
         unsafe allocations += 1
-        if unsafe allocations <= 40 {
-            let me = unsafe countedThread
-            unsafe countedThread = 0
-            let n = unsafe backtrace_(unsafe frames, 14)
-            unsafe backtrace_symbols_fd_(frames, n, 2)
-            _ = write(2, "----\n", 5)
-            unsafe countedThread = me
-        }
     }
 }
 
@@ -149,7 +141,3 @@ private func patchSlots(_ base: UInt, _ dynamic: UnsafeRawPointer) {
         }
     }
 }
-
-private nonisolated(unsafe) let frames = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 32)
-@_silgen_name("backtrace") func backtrace_(_ a: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ n: Int32) -> Int32
-@_silgen_name("backtrace_symbols_fd") func backtrace_symbols_fd_(_ a: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ n: Int32, _ fd: Int32)
