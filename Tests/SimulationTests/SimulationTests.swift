@@ -14,22 +14,11 @@ import Testing
 }
 
 @Suite struct `Named scenarios` {
-    /// Found and not fixed yet. A fix makes the test say that its line here is to go.
-    static let openBugs = [
-        "wiped-node": "a wiped node's pings still count as those of the process that led",
-        "interrupted-genesis": "a founder that lost its bootstrap record stays mute for ever",
-    ]
-
     @Test(arguments: Scenario.all.map(\.name))
     func `the scenario takes place and nothing goes wrong`(name: String) throws {
         let scenario = try #require(Scenario.named(name))
         let report = Runner.run(scenario, seed: 1, twice: false)
-        let text = "\(report.violations); replay: skein-sim 1 --scenario \(name)"
-        if let open = Self.openBugs[name] {
-            withKnownIssue("\(open)") { #expect(report.isClean, "\(text)") }
-        } else {
-            #expect(report.isClean, "\(text)")
-        }
+        #expect(report.isClean, "\(report.violations); replay: skein-sim 1 --scenario \(name)")
     }
 
     @Test func `names are unique`() {
