@@ -123,6 +123,9 @@ import Testing
             expire a 80 xx xx => :1
             pexpireat a 9999999999999 => :1
             expiretime a => :10000000000
+            set far 1 => +OK
+            getex far pxat 9223372036854775807 => $1 1
+            expiretime far => :9223372036854776
             pexpiretime a => :9999999999999
             expireat a 9999999999 => :1
             pexpiretime a => :9999999999000

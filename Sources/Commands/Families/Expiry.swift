@@ -48,9 +48,14 @@ enum Expiry {
         return .done
     }
 
+    /// Milliseconds as the nearest second, half of one up; the last milliseconds of all included.
+    private static func seconds(_ milliseconds: Int64) -> Int64 {
+        milliseconds / 1000 + (milliseconds % 1000 >= 500 ? 1 : 0)
+    }
+
     @Sendable
     static func ttl(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
-        context.replyExpiry(request[1]) { ($0 - $1 + 500) / 1000 }
+        context.replyExpiry(request[1]) { seconds($0 - $1) }
     }
 
     @Sendable
@@ -61,7 +66,7 @@ enum Expiry {
     @Sendable
     static func expiretime(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome
     {
-        context.replyExpiry(request[1]) { time, _ in (time + 500) / 1000 }
+        context.replyExpiry(request[1]) { time, _ in seconds(time) }
     }
 
     @Sendable
