@@ -37,15 +37,28 @@ public struct Slab<Element: ~Copyable>: ~Copyable {
     }
 
     /// The element at `index`, in place.
+    ///
+    /// Addressors, because a coroutine (`_read`, `_modify`) that is not inlined keeps its frame on the
+    /// heap: in debug builds every access would be an allocation.
     @inlinable
     public subscript(index: Int) -> Element {
-        _read {
+        @_transparent
+        unsafeAddress {
             invariant(index >= 0 && index < filled, "slab index out of range")
-            yield unsafe base![index]
+            return unsafe UnsafePointer(base! + index)
         }
-        _modify {
+        @_transparent
+        unsafeMutableAddress {
             invariant(index >= 0 && index < filled, "slab index out of range")
-            yield unsafe &base![index]
+            return unsafe base! + index
         }
+    }
+
+    /// Where the element at `index` is, until the slab changes: for addressors of containers.
+    @unsafe
+    @inlinable
+    public func unsafeAddress(of index: Int) -> UnsafeMutablePointer<Element> {
+        invariant(index >= 0 && index < filled, "slab index out of range")
+        return unsafe base! + index
     }
 }

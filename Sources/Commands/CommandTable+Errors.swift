@@ -41,9 +41,15 @@ extension CommandTable {
 
     @_lifetime(copy text)
     private static func clipped(_ text: Span<UInt8>) -> Span<UInt8> {
-        // Redis prints with %.128s, which also ends at a zero byte.
+        let shown = printed(text)
+        return shown.extracting(0..<min(shown.count, textBytesMax))
+    }
+
+    /// What Redis shows of an argument that it prints with %s: up to a zero byte.
+    @_lifetime(copy text)
+    public static func printed(_ text: Span<UInt8>) -> Span<UInt8> {
         var end = 0
-        while end < min(text.count, textBytesMax), text[end] != 0 { end += 1 }
+        while end < text.count, text[end] != 0 { end += 1 }
         return text.extracting(0..<end)
     }
 

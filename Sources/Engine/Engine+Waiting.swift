@@ -82,7 +82,7 @@ extension Engine {
     }
 
     /// Queues a command that the engine itself composed, for one group.
-    private mutating func enqueue(
+    mutating func enqueue(
         _ index: Int, _ group: Int, _ arguments: [[UInt8]], isWrite: Bool, now: ClockReading
     ) {
         var bytes = ByteBuffer()

@@ -379,7 +379,8 @@ public struct Engine: ~Copyable {
             var ready: [SessionID] = []
             swap(&ready, &spareReady)
             swap(&ready, &sessions.ready)
-            for id in ready {
+            for at in ready.indices {
+                let id = ready[at]
                 guard let index = sessions.index(of: id) else { continue }
                 sessions[index].isReady = false
                 finishGather(index, now: now)
@@ -437,7 +438,9 @@ public struct Engine: ~Copyable {
             ids.removeAll(keepingCapacity: true)
             swap(&ids, &node.provisional)
         }
-        for id in ids {
+        // By position: a `for` over the elements allocates in debug builds, once per loop.
+        for at in ids.indices {
+            let id = ids[at]
             guard let index = sessions.index(of: id), let mark = sessions[index].leaseMark else {
                 continue
             }
@@ -478,7 +481,8 @@ public struct Engine: ~Copyable {
 
     /// Tells the host what there is to write and to do.
     private mutating func flush(now: ClockReading) {
-        for id in sessions.flushing {
+        for at in sessions.flushing.indices {
+            let id = sessions.flushing[at]
             guard let index = sessions.index(of: id) else { continue }
             sessions[index].isFlushing = false
             if !sessions[index].output.isEmpty { outbox.sessionsToFlush.append(id) }

@@ -400,7 +400,9 @@ extension NodeState {
         links[link].output.bytes.append(varint: UInt64(group))
         outbound.message.encode(into: &links[link].output.bytes)
         if outbound.entries != nil {
-            replicas[group].core.copyRecords(of: outbound, into: &links[link].output.bytes)
+            var bytes = links[link].output.bytes.take()
+            replicas[group].core.copyRecords(of: outbound, into: &bytes)
+            links[link].output.bytes = bytes
         }
         links[link].output.close()
         links.markFlushing(link)

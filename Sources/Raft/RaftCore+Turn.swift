@@ -92,11 +92,13 @@ extension RaftCore {
             return leader == nil ? electionDeadline : min(electionDeadline, probeAt)
         case .leader:
             var deadline = quorumCheckAt
-            for follower in progress where follower.linkUp {
-                if let since = follower.waitingSince {
+            for position in progress.indices where progress[position].linkUp {
+                if let since = progress[position].waitingSince {
                     deadline = min(deadline, since + configuration.retransmitTimeout)
                 }
-                if let notBefore = follower.fetchNotBefore { deadline = min(deadline, notBefore) }
+                if let notBefore = progress[position].fetchNotBefore {
+                    deadline = min(deadline, notBefore)
+                }
             }
             if let transfer {
                 deadline = min(deadline, transfer.resendAt ?? transfer.deadline, transfer.deadline)

@@ -137,6 +137,8 @@ struct Session {
     }
 
     private mutating func take(_ report: Report, replay: String) {
+        // Also into a pipe at once: it must be there when a later run stops the process.
+        defer { fflush(nil) }
         runs += 1
         events += report.events
         simulatedSeconds += Double(report.simulatedMilliseconds) / 1000

@@ -87,8 +87,7 @@ import WAL
         let turns = 50
         let allocations = AllocationCounter.count { for _ in 0..<turns { turn() } }
         #expect(written == turns * 16 * 5)
-        print("SET: \(Double(allocations) / Double(turns)) allocations per turn of 16")
-        // 16 commands of one turn.
-        #expect(allocations <= turns * 48)
+        // 16 commands: one entry, one batch, one completion. 44 in debug builds when this was written.
+        #expect(allocations <= turns * 0, "\(Double(allocations) / Double(turns)) per turn")
     }
 }

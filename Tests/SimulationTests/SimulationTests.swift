@@ -3,11 +3,12 @@ import Testing
 
 /// Whole clusters from fixed seeds. A seed that once showed a bug stays in the list.
 @Suite struct `Fixed seeds` {
-    static let seeds: [UInt64] = Array(1...12)
+    /// Short ones; 13, 15 and 25 showed answers of a node's earlier process taken for its own.
+    static let seeds: [UInt64] = [1, 2, 5, 7, 13, 15, 20, 22, 25]
 
     @Test(arguments: seeds)
     func `a run breaks no promise and ends the same when it is played twice`(seed: UInt64) {
-        let report = Runner.run(seed: seed, twice: seed <= 4)
+        let report = Runner.run(seed: seed, twice: seed <= 5)
         #expect(report.isClean, "\(report.violations) \(report.options); replay: skein-sim \(seed)")
     }
 }

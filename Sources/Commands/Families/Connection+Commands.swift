@@ -10,6 +10,18 @@ enum Connection {
             "echo", arity: 2, [.loading, .stale, .fast], [.fast, .connection],
             scope: .connection),
         CommandSpec(
+            "multi", arity: 1, [.noscript, .loading, .stale, .fast, .allowBusy],
+            [.fast, .transaction],
+            scope: .connection),
+        CommandSpec(
+            "exec", arity: 1, [.noscript, .loading, .stale, .skipSlowlog],
+            [.slow, .transaction],
+            scope: .connection),
+        CommandSpec(
+            "discard", arity: 1, [.noscript, .loading, .stale, .fast, .allowBusy],
+            [.fast, .transaction],
+            scope: .connection),
+        CommandSpec(
             "hello", arity: -1, [.noscript, .loading, .stale, .fast, .noAuth, .allowBusy],
             [.fast, .connection],
             scope: .connection),

@@ -119,7 +119,7 @@ extension CommandContext {
                 conditions.insert(.ifEarlier)
             } else {
                 reply.openError("ERR Unsupported option ")
-                reply.errorText(request[position])
+                reply.errorText(CommandTable.printed(request[position]))
                 reply.closeError()
                 return nil
             }

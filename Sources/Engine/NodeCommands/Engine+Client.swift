@@ -75,7 +75,7 @@ extension Engine {
     private mutating func setLibrary(_ index: Int, _ request: NodeRequest) -> String? {
         let option = request.word(2)
         guard option == "lib-name" || option == "lib-ver" else {
-            return "ERR Unrecognized option '\(request.text(2))'"
+            return "ERR Unrecognized option '\(request.shown(2))'"
         }
         guard ClientName.isValid(request.arguments[3]) else {
             return "ERR \(option) cannot contain spaces, newlines or special characters."
@@ -131,7 +131,7 @@ extension Engine {
             case "normal": break
             case "master", "replica", "slave", "pubsub": isNormal = false
             default:
-                let type = request.text(3)
+                let type = request.shown(3)
                 return respond(index) { $0.error(text: "ERR Unknown client type '\(type)'") }
             }
         } else if request.count > 3, request.word(2) == "id" {
@@ -172,7 +172,7 @@ extension Engine {
                     error = "ERR syntax error"
                     return
                 }
-                let value = request.text(at + 1)
+                let value = request.shown(at + 1)
                 switch request.word(at) {
                 case "id":
                     guard let id = request.integer(at + 1), id > 0 else {

@@ -23,6 +23,12 @@ struct NodeRequest {
     /// The argument in lower case, for comparing with names.
     func word(_ position: Int) -> String { text(position).lowercased() }
 
+    /// The argument as Redis shows it in an error: up to a zero byte.
+    func shown(_ position: Int) -> String {
+        let argument = arguments[position]
+        return CommandTable.printed(argument.span).text
+    }
+
     func integer(_ position: Int) -> Int64? {
         let argument = arguments[position]
         return IntegerText.parse(argument.span)
@@ -146,6 +152,7 @@ extension Engine {
             let step = reply(index) { $0.ok() }
             sessions[index].isClosing = true
             return step
+        case "multi", "exec", "discard": return transactionCommand(index, name, now: now)
         case "select": return reply(index, select(index, request))
         case "reset": return reset(index)
         case "auth": return reply(index) { NodeReplies.auth(request, to: &$0) }
@@ -189,6 +196,7 @@ extension Engine {
 
     private mutating func reset(_ index: Int) -> NodeCommandStep? {
         sessions[index].database = 0
+        sessions[index].transaction = nil
         sessions[index].resp = .two
         sessions[index].name = ""
         sessions[index].replyMode = .on
@@ -228,7 +236,7 @@ extension Engine {
                 name = request.text(at + 1)
                 at += 2
             default:
-                let option = request.text(at)
+                let option = request.shown(at)
                 return reply(index) {
                     $0.error(text: "ERR Syntax error in HELLO option '\(option)'")
                 }
@@ -273,7 +281,7 @@ extension Engine {
                 }
             }
         case "config|set":
-            return reply(index, setConfiguration(request))
+            return setConfiguration(index, request)
         case "config|resetstat":
             node.statistics.reset()
             return reply(index) { $0.ok() }
@@ -292,19 +300,30 @@ extension Engine {
         }
     }
 
-    /// The error, or nil.
-    private mutating func setConfiguration(_ request: NodeRequest) -> String? {
+    private mutating func setConfiguration(_ index: Int, _ request: NodeRequest)
+        -> NodeCommandStep?
+    {
         guard request.count % 2 == 0 else {
-            return "ERR wrong number of arguments for 'config|set' command"
+            return reply(index, "ERR wrong number of arguments for 'config|set' command")
         }
         do throws(ConfigSetError) {
             try node.configuration.set((2..<request.count).map { request.text($0) })
         } catch {
-            return error.reply
+            guard case .unknown(let name) = error,
+                let at = (2..<request.count).first(where: { request.text($0) == name })
+            else { return reply(index, error.reply) }
+            // The name as it came: it need not be text.
+            let bytes = request.arguments[at]
+            return reply(index) {
+                $0.openError("ERR Unknown option or number of arguments for CONFIG SET - '")
+                $0.errorText(CommandTable.printed(bytes.span))
+                $0.errorText("'")
+                $0.closeError()
+            }
         }
         let limits = node.respLimits
         for session in sessions.openIndices { sessions[session].parser.limits = limits }
-        return nil
+        return reply(index) { $0.ok() }
     }
 
     private mutating func command(_ index: Int, _ request: NodeRequest, _ name: String)

@@ -40,8 +40,8 @@ struct LinkTable: ~Copyable {
     }
 
     subscript(index: Int) -> PeerLink {
-        _read { yield slots[index] }
-        _modify { yield &slots[index] }
+        unsafeAddress { unsafe UnsafePointer(slots.unsafeAddress(of: index)) }
+        unsafeMutableAddress { unsafe slots.unsafeAddress(of: index) }
     }
 
     /// Slots, open or not: to walk over all links without a list of them.

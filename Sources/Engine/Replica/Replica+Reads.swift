@@ -66,7 +66,8 @@ extension Replica {
             return true
         }
         let request = decoder.request(over: arguments)
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+        guard case .found(let spec) = CommandTable.resolve(request), case .some = spec.handler
+        else {
             context.reply.error("ERR unreadable command")
             return true
         }

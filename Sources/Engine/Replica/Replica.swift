@@ -261,7 +261,7 @@ struct Replica: ~Copyable {
             return .complete
         }
         let request = parser.request(over: owner.span)
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+        guard Self.isExecutable(request) else {
             context.reply.error("ERR unreadable command")
             return .complete
         }
@@ -270,10 +270,21 @@ struct Replica: ~Copyable {
         return Self.run(request, slots: slots, context: &context)
     }
 
+    private static func isExecutable(_ request: Request) -> Bool {
+        if LoggedTransaction.isTransaction(request) { return LoggedTransaction.isSound(request) }
+        guard case .found(let spec) = CommandTable.resolve(request) else { return false }
+        return spec.handler != nil
+    }
+
     private static func run(
         _ request: Request, slots: SlotRange?, context: inout CommandContext
     ) -> ReplyStatusCode {
-        guard case .found(let spec) = CommandTable.resolve(request), spec.handler != nil else {
+        if LoggedTransaction.isTransaction(request) {
+            return LoggedTransaction.run(request, slots: slots, context: &context)
+        }
+        // Not `!= nil`: comparing a closure allocates in debug builds.
+        guard case .found(let spec) = CommandTable.resolve(request), case .some = spec.handler
+        else {
             invariantFailed("a command in the log that is not in the table")
         }
         if let slots, slots.count < HashSlot.count, !owns(request, spec, slots) { return .moved }
@@ -282,7 +293,7 @@ struct Replica: ~Copyable {
         return .complete
     }
 
-    private static func owns(_ request: Request, _ spec: CommandSpec, _ slots: SlotRange) -> Bool {
+    static func owns(_ request: Request, _ spec: CommandSpec, _ slots: SlotRange) -> Bool {
         guard spec.scope == .keyed else { return true }
         var owned = true
         _ = spec.keys.forEachKey(of: request) { position in

@@ -54,7 +54,8 @@ struct ReplyWindows {
     private(set) var duplicates = 0
 
     private func position(of node: UInt16) -> Int? {
-        windows.firstIndex { $0.origin.node == node }
+        for at in windows.indices where windows[at].origin.node == node { return at }
+        return nil
     }
 
     /// The newest process start that the log has seen of a node.

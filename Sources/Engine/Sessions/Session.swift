@@ -51,6 +51,8 @@ struct Session: ~Copyable {
     /// Since when the unsent output is above the soft limit.
     var softLimitSince: Instant?
 
+    /// Between MULTI and EXEC.
+    var transaction: TransactionQueue?
     var wait = Wait.nothing
     /// Commands under way.
     var inFlight = 0

@@ -116,12 +116,21 @@ extension NodeState {
         let request = parser.request(over: input)
         let resolution = CommandTable.resolve(request)
         guard case .found(let spec) = resolution else {
-            return answerInPlace(&session) {
+            let step = answerInPlace(&session) {
                 CommandTable.writeError(resolution, request, to: &$0)
             }
+            if case .done = step { session.transaction?.isSpoiled = true }
+            return step
         }
         session.lastActive = now.boot
         session.lastCommand = spec.id
+        if let transaction = session.transaction, Self.isQueued(spec) {
+            guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+            let refusal = queue(request, spec, in: transaction)
+            return answerInPlace(&session) { reply in
+                if let refusal { reply.error(refusal) } else { reply.simple("QUEUED") }
+            }
+        }
         switch spec.scope {
         case .connection:
             if spec.id == Self.pingID { return ping(&session, request) }
@@ -185,7 +194,7 @@ extension NodeState {
     }
 
     /// The group (index) that owns all keys of the request; nil when there is more than one.
-    private func group(of request: Request, _ spec: CommandSpec) -> Int? {
+    func group(of request: Request, _ spec: CommandSpec) -> Int? {
         if dataGroups == 1 { return 1 }
         var owner: Int?
         var isOne = true

@@ -56,8 +56,8 @@ struct SessionTable: ~Copyable {
     }
 
     subscript(index: Int) -> Session {
-        _read { yield slots[index] }
-        _modify { yield &slots[index] }
+        unsafeAddress { unsafe UnsafePointer(slots.unsafeAddress(of: index)) }
+        unsafeMutableAddress { unsafe slots.unsafeAddress(of: index) }
     }
 
     /// Indices of all open sessions.

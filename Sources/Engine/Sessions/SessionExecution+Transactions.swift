@@ -1,0 +1,146 @@
+internal import Bytes
+internal import Cluster
+internal import Commands
+internal import Configuration
+internal import RESP
+
+/// MULTI: what a session sends until EXEC is queued.
+extension NodeState {
+    /// Commands that are not queued but take effect at once, also within a transaction.
+    private static let immediate: Set<Int> = ids(["multi", "exec", "discard", "quit", "reset"])
+    /// Commands without a group that make sense within a transaction.
+    private static let answerable: Set<Int> = ids(["ping", "echo"])
+
+    private static func ids(_ names: [String]) -> Set<Int> {
+        Set(CommandTable.all.filter { names.contains($0.name.description) }.map(\.id))
+    }
+
+    static func isQueued(_ spec: CommandSpec) -> Bool { !immediate.contains(spec.id) }
+
+    /// Queues a request of a session in a transaction; nil, or why it is refused. The reply is the
+    /// caller's: a client that wants no replies has its commands queued all the same.
+    func queue(
+        _ request: Request, _ spec: CommandSpec, in transaction: TransactionQueue
+    ) -> StaticString? {
+        let refusal = refusal(of: request, spec, in: transaction)
+        if refusal != nil { transaction.isSpoiled = true }
+        return refusal
+    }
+
+    private func refusal(
+        of request: Request, _ spec: CommandSpec, in transaction: TransactionQueue
+    ) -> StaticString? {
+        if spec.scope == .connection, !Self.answerable.contains(spec.id) {
+            return "ERR Command not allowed inside a transaction"
+        }
+        if transaction.byteCount > configuration.clientQueryBufferLimit {
+            return "ERR The transaction is too large"
+        }
+        if spec.scope == .everyGroup, dataGroups > 1 { return Self.crossSlot }
+        var group: Int?
+        if spec.scope == .keyed, dataGroups > 0 {
+            guard let owner = self.group(of: request, spec) else { return Self.crossSlot }
+            group = owner
+        }
+        transaction.append(request, group: group)
+        return nil
+    }
+
+    private static let crossSlot: StaticString =
+        "CROSSSLOT Keys in request don't hash to the same slot"
+}
+
+extension Engine {
+    mutating func transactionCommand(
+        _ index: Int, _ name: String, now: ClockReading
+    ) -> NodeCommandStep? {
+        let transaction = sessions[index].transaction
+        switch (name, transaction) {
+        case ("multi", nil):
+            sessions[index].transaction = TransactionQueue()
+            return write(index) { $0.ok() }
+        case ("multi", _):
+            return write(index) { $0.error("ERR MULTI calls can not be nested") }
+        case ("discard", nil):
+            return write(index) { $0.error("ERR DISCARD without MULTI") }
+        case ("discard", _):
+            sessions[index].transaction = nil
+            return write(index) { $0.ok() }
+        case (_, nil):
+            return write(index) { $0.error("ERR EXEC without MULTI") }
+        case (_, let transaction?):
+            return execute(index, transaction, now: now)
+        }
+    }
+
+    private mutating func write(_ index: Int, _ body: (inout ReplyWriter) -> Void)
+        -> NodeCommandStep?
+    {
+        node.writeReply(to: &sessions[index], body)
+        return .done
+    }
+
+    /// EXEC: logs the transaction as one command. Nil when it must be tried again.
+    private mutating func execute(
+        _ index: Int, _ transaction: TransactionQueue, now: ClockReading
+    ) -> NodeCommandStep? {
+        if let reason = sessions[index].refusal {
+            sessions[index].refusal = nil
+            sessions[index].transaction = nil
+            return write(index) { $0.error(text: reason) }
+        }
+        if transaction.isSpoiled {
+            sessions[index].transaction = nil
+            return write(index) {
+                $0.error("EXECABORT Transaction discarded because of previous errors.")
+            }
+        }
+        if transaction.commands.isEmpty {
+            sessions[index].transaction = nil
+            return write(index) { $0.emptyArray() }
+        }
+        if let reason = node.muteReason {
+            sessions[index].transaction = nil
+            return write(index) { $0.error(text: "CLUSTERDOWN \(reason)") }
+        }
+        if transaction.crossesGroups {
+            sessions[index].transaction = nil
+            return write(index) {
+                $0.error("CROSSSLOT Keys in request don't hash to the same slot")
+            }
+        }
+        let group = transaction.group ?? 1
+        guard node.dataGroups > 0, node.routes[group].byteCount < EngineLimits.queueBytesMax else {
+            node.block(&sessions[index], now: now)
+            return nil
+        }
+        sessions[index].blockedSince = nil
+        sessions[index].transaction = nil
+        sessions[index].inFlight = 1
+        if transaction.byteCount > EngineLimits.inlineCommandBytesMax {
+            sessions[index].wait = .upload(group)
+            upload(index, transaction.request, group: group, now: now)
+        } else {
+            sessions[index].wait = .writes(group)
+            enqueue(index, group, transaction.request, isWrite: true, now: now)
+        }
+        return .started
+    }
+
+    /// A transaction too large for an entry travels in pieces, in the form that clients send.
+    private mutating func upload(
+        _ index: Int, _ arguments: [[UInt8]], group: Int, now: ClockReading
+    ) {
+        var bytes = ByteBuffer()
+        bytes.append("*\(arguments.count)\r\n")
+        for argument in arguments {
+            bytes.append("$\(argument.count)\r\n")
+            bytes.append(argument)
+            bytes.append("\r\n")
+        }
+        node.routes[group].upload(
+            SharedBytes(bytes), session: sessions[index].id,
+            flags: sessions[index].resp == .three ? .resp3 : [],
+            database: sessions[index].database, now: now.boot)
+    }
+}
