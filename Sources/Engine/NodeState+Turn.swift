@@ -361,6 +361,8 @@ extension NodeState {
             switch operation.io {
             case .hardState(let term, let vote):
                 wal.hardState(group: groupID, term: term, vote: vote)
+            case .start:
+                invariantFailed("no snapshot was taken, so no log begins anew")
             case .truncate(let from):
                 wal.truncate(group: groupID, from: from)
             case .append(let range):
