@@ -61,12 +61,24 @@ struct Progress: Sendable {
     /// The host could not bring a snapshot there; the next wish waits a while.
     var snapshotFailed = false
     var snapshotNotBefore: Instant?
+    /// The follower said that its log may lack entries.
+    var recovery: Recovery?
     /// The follower has use only for a snapshot that ends here or later.
     var snapshotFloor: LogIndex = 0
 
     struct Sent: Sendable {
         var last: LogIndex
         var bytes: Int
+    }
+
+    /// A follower that no longer vouches for what it acknowledged.
+    struct Recovery: Sendable {
+        /// Its process that said so.
+        var boot: UInt32
+        /// Nothing behind this can it have acknowledged to this leader before.
+        var upTo: LogIndex
+        /// It has acknowledged all of that anew.
+        var isOver = false
     }
 
     init(id: NodeID, next: LogIndex, linkUp: Bool) {

@@ -13,7 +13,8 @@ public import Bytes
 //   be loaded before (into another keyspace) or after (nothing is applied meanwhile); in both cases a
 //   restart starts from it. If it says false, this replica is further on already. In both cases the
 //   leader is to hear the index from which this replica wants entries: `commit`.
-// - A restart. The newest snapshot that can be read goes into `RestoredGroup.snapshotIndex`. None that
+// - A restart. Entries that the disk had and has no more (damage below the durable mark, a machine that
+//   went down with relaxed appendfsync): see `RaftCore+Recovery.swift`. The newest snapshot that can be read goes into `RestoredGroup.snapshotIndex`. None that
 //   the log goes on from (`snapshotIndex + 1 >= firstIndex`): `requireSnapshot`, also later, when a
 //   snapshot turns out to be damaged while it is loaded and no older one reaches the log.
 //
@@ -71,15 +72,21 @@ extension RaftCore {
     }
 
     /// This replica has no state that its log goes on from. It keeps following, tells its leader that
-    /// it needs a snapshot, and does nothing else until `install` (R8).
+    /// it needs a snapshot, and until `install` takes no entries and never campaigns (R8). It votes,
+    /// because a vote is about the log, and that is whole; otherwise see `distrustLog` too.
     public mutating func requireSnapshot(now: Instant, effects: inout RaftEffects) {
         guard !needsSnapshot else { return }
+        needsSnapshot = true
+        standBack(now: now, effects: &effects)
+    }
+
+    /// Back to following, whatever this replica was at.
+    mutating func standBack(now: Instant, effects: inout RaftEffects) {
         if role == .leader {
             pendingReason = .steppedDown
             stepDown(now: now, effects: &effects)
         }
         setRole(.follower, effects: &effects)
-        needsSnapshot = true
         replyOwed = followed != nil
         electionDeadline = max(now, silentUntil) + configuration.electionTimeout + randomUpTo(2)
     }

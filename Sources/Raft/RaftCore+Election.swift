@@ -73,9 +73,13 @@ extension RaftCore {
 
     // MARK: Leaving a leader
 
-    /// Leaves the leader of this term, if a promise to it allows (L2).
+    /// Leaves the leader of this term, if a promise to it allows (L2). A dead process holds none (L3 c):
+    /// without that, a reply that left after its death would bind this replica to its successor, which
+    /// may ping for ever and never lead.
     mutating func releaseFollowed(now: Instant, liveness: PairLiveness) -> Bool {
-        if let followed, !followed.gone, let quoted = followed.quoted {
+        if let followed, !followed.gone, let quoted = followed.quoted,
+            !leaderRestarted(liveness: liveness)
+        {
             guard liveness.release(followed.leader, quoted: quoted, now: now) else { return false }
             self.followed?.quoted = nil
         }
@@ -137,8 +141,9 @@ extension RaftCore {
 
     func isSilent(now: Instant) -> Bool { now < silentUntil }
 
-    /// Whether this replica may neither vote nor campaign now.
-    func isBarred(now: Instant) -> Bool { needsSnapshot || isSilent(now: now) }
+    /// Whether this replica must neither vote nor campaign now: a promise from before a restart may
+    /// still run (L5), or entries are missing (R9).
+    func isBarred(now: Instant) -> Bool { !isLogWhole || isSilent(now: now) }
 
     /// Takes over a higher term that a refusal told; false when a promise forbids it.
     mutating func learn(
@@ -214,7 +219,6 @@ extension RaftCore {
         from sender: NodeID, term senderTerm: Term, lastIndex: LogIndex, lastTerm: Term,
         transfer: Bool, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
-        // A promise given before a restart may still run (L5), or the state is lost.
         if isBarred(now: now) { return }
         if senderTerm > term {
             if let followed, followed.leader == sender {
@@ -293,7 +297,7 @@ extension RaftCore {
         effects: inout RaftEffects
     ) {
         guard senderTerm == term, role == .follower, followed?.leader == sender,
-            !isBarred(now: now)
+            !isBarred(now: now), !needsSnapshot
         else { return }
         pendingReason = .transfer
         campaign(transfer: true, now: now, liveness: liveness, effects: &effects)

@@ -194,7 +194,7 @@ extension RaftCore {
                     rejected: false, index: durable,
                     hintIndex: needsSnapshot ? snapshotFloor : verified, hintTerm: 0,
                     readRound: roundSeen, commit: commit, followEpoch: epoch,
-                    needsSnapshot: needsSnapshot)),
+                    needsSnapshot: needsSnapshot, lacksEntries: !isLogWhole)),
             to: followed.leader, effects: &effects)
     }
 }

@@ -85,7 +85,9 @@ extension RaftCore {
             _ = learn(term: senderTerm, now: now, liveness: liveness, effects: &effects)
             return
         }
-        guard role == .leader, senderTerm == term else { return }
+        guard role == .leader, senderTerm == term, noteProcess(of: reply, at: position) else {
+            return
+        }
         progress[position].repliedAt = now
         let searchedSince = progress[position].probeSent ? progress[position].waitingSince : nil
         progress[position].waitingSince = nil
@@ -99,6 +101,7 @@ extension RaftCore {
             handleAccepted(reply, at: position, effects: &effects)
             confirmRound(reply.readRound, at: position, effects: &effects)
         }
+        if reply.lacksEntries { endRecovery(at: position, effects: &effects) }
         // A probe's answer is still due when this was the answer to something else, such as a read
         // round: many of those must not put its repetition off for ever.
         if progress[position].probeSent {

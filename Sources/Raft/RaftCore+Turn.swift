@@ -49,6 +49,9 @@ extension RaftCore {
         case .steppedDown(let led):
             receiveSteppedDown(
                 from: sender, led: led, now: now, liveness: liveness, effects: &effects)
+        case .logIsWhole(let boot):
+            receiveLogIsWhole(
+                from: sender, term: message.term, boot: boot, now: now, liveness: liveness)
         case .probe:
             receiveProbe(from: sender, at: position, term: message.term, effects: &effects)
         case .probeReply(let asked, let leads):
@@ -134,16 +137,22 @@ extension RaftCore {
         if now >= probeAt, let leader {
             probeAt = now + configuration.probeInterval + jitter
             send(.probe, to: leader, effects: &effects)
+            // The leader's word that nothing is missing may have been lost.
+            if !isLogWhole { replyOwed = true }
         }
         guard now >= electionDeadline else { return }
         if isSilent(now: now) {
             electionDeadline = silentUntil + randomUpTo(2)
             return
         }
-        if needsSnapshot {
+        if needsSnapshot || !isLogWhole {
             // Whoever leads will find this replica.
+            if let leader = standingLeader(now: now, liveness: liveness) {
+                if self.leader == nil { stand(by: leader, now: now, effects: &effects) }
+            } else {
+                setLeader(nil, effects: &effects)
+            }
             electionDeadline = now + configuration.electionTimeout + jitter
-            setLeader(standingLeader(now: now, liveness: liveness), effects: &effects)
             return
         }
         guard let contact = leaderContact(liveness: liveness) else {
@@ -168,10 +177,7 @@ extension RaftCore {
         if let leader = standingLeader(now: now, liveness: liveness) {
             // The leader's node is back, and nobody else leads: stand by it, and ask.
             setRole(.follower, effects: &effects)
-            setLeader(leader, effects: &effects)
-            electionDeadline = now + configuration.electionTimeout + jitter
-            probeAt = now + configuration.probeInterval + jitter
-            send(.probe, to: leader, effects: &effects)
+            stand(by: leader, now: now, effects: &effects)
             return
         }
         becomePreCandidate(pendingReason, now: now, liveness: liveness, effects: &effects)
@@ -183,6 +189,14 @@ extension RaftCore {
             liveness.isUp(followed.leader, now: now)
         else { return nil }
         return followed.leader
+    }
+
+    /// Follows the leader again that it followed before, and asks it whether it still leads.
+    private mutating func stand(by leader: NodeID, now: Instant, effects: inout RaftEffects) {
+        setLeader(leader, effects: &effects)
+        electionDeadline = now + configuration.electionTimeout + jitter
+        probeAt = now + configuration.probeInterval + jitter
+        send(.probe, to: leader, effects: &effects)
     }
 
     private mutating func tickLeader(

@@ -44,8 +44,10 @@ internal import DequeModule
 ///  R7  A follower acknowledges only what an append of this term's leader proved: an entry of the same
 ///      index and term in both logs, or where this one begins. That it is committed proves nothing
 ///      about the leader of a term in which it was not.
-///  R8  A replica without a state (`needsSnapshot`) follows, and says so; it neither votes, campaigns,
-///      takes entries nor acknowledges any.
+///  R8  A replica without a state (`needsSnapshot`) follows, and says so; it neither campaigns, takes
+///      entries nor acknowledges any.
+///  R9  A replica that may lack entries which it acknowledged (`!isLogWhole`) neither votes nor campaigns
+///      until a leader has seen it acknowledge everything that it may have acknowledged before.
 public struct RaftCore: ~Copyable {
     public let configuration: RaftConfiguration
     /// The other members, ascending.
@@ -64,6 +66,8 @@ public struct RaftCore: ~Copyable {
     public internal(set) var commit: LogIndex
     /// The state is lost, and only a leader's snapshot brings it back (R8).
     public internal(set) var needsSnapshot = false
+    /// Whether the log holds all that this replica ever acknowledged (R9).
+    public internal(set) var isLogWhole = true
     /// Appends that contradicted what is committed here, and were dropped: of a deposed leader that does
     /// not know it yet. Many of them mean that the replicas' histories are not one; for INFO.
     public internal(set) var contradictions: UInt64 = 0
@@ -248,7 +252,7 @@ public struct RaftCore: ~Copyable {
 
     /// Whether this follower has everything that its leader has committed.
     public var isCaughtUp: Bool {
-        !needsSnapshot && leader != nil && leaderCommit > 0 && commit >= leaderCommit
+        !needsSnapshot && isLogWhole && leader != nil && leaderCommit > 0 && commit >= leaderCommit
             && durableIndex >= commit
     }
 

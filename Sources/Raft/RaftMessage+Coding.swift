@@ -8,11 +8,12 @@ public import Bytes
 //     4 voteReply                                                     flag 1: granted
 //     5 append        u64 previousIndex, previousTerm, commit, round  flag 1: wantsReply
 //     6 appendReply   u64 index, hintIndex, hintTerm, round, commit, epoch   flag 1: rejected,
-//                                                                          2: needsSnapshot
+//                                                                2: needsSnapshot, 4: lacksEntries
 //     7 timeoutNow
 //     8 steppedDown   u64 led
 //     9 probe
 //    10 probeReply    u64 asked                                       flag 1: leads
+//    11 logIsWhole    u64 boot
 //
 // Little-endian. The length follows from the type, so a message needs no length of its own.
 
@@ -44,7 +45,9 @@ extension RaftMessage {
             buffer.append(littleEndian: append.readRound)
         case .appendReply(let reply):
             encode(
-                6, flags: (reply.rejected ? 1 : 0) | (reply.needsSnapshot ? 2 : 0), into: &buffer)
+                6,
+                flags: (reply.rejected ? 1 : 0) | (reply.needsSnapshot ? 2 : 0)
+                    | (reply.lacksEntries ? 4 : 0), into: &buffer)
             buffer.append(littleEndian: reply.index)
             buffer.append(littleEndian: reply.hintIndex)
             buffer.append(littleEndian: reply.hintTerm)
@@ -61,6 +64,9 @@ extension RaftMessage {
         case .probeReply(let asked, let leads):
             encode(10, leads, into: &buffer)
             buffer.append(littleEndian: asked)
+        case .logIsWhole(let boot):
+            encode(11, false, into: &buffer)
+            buffer.append(littleEndian: UInt64(boot))
         }
     }
 
@@ -82,7 +88,7 @@ extension RaftMessage {
     public static func decode(_ reader: inout ByteReader) throws(DecodeError) -> RaftMessage {
         let type = try reader.read(UInt8.self)
         let flags = try reader.read(UInt8.self)
-        guard flags <= (type == 6 ? 3 : 1) else { throw .invalid("message flags") }
+        guard flags <= (type == 6 ? 7 : 1) else { throw .invalid("message flags") }
         guard try reader.read(UInt16.self) == 0 else { throw .invalid("message padding") }
         let flag = flags & 1 == 1
         let term = try reader.read(UInt64.self)
@@ -108,11 +114,15 @@ extension RaftMessage {
                     rejected: flag, index: try reader.read(), hintIndex: try reader.read(),
                     hintTerm: try reader.read(), readRound: try reader.read(),
                     commit: try reader.read(), followEpoch: try reader.read(),
-                    needsSnapshot: flags & 2 == 2))
+                    needsSnapshot: flags & 2 == 2, lacksEntries: flags & 4 == 4))
         case 7: body = .timeoutNow
         case 8: body = .steppedDown(led: try reader.read())
         case 9: body = .probe
         case 10: body = .probeReply(asked: try reader.read(), leads: flag)
+        case 11:
+            let boot = try reader.read(UInt64.self)
+            guard let boot = UInt32(exactly: boot) else { throw .invalid("boot") }
+            body = .logIsWhole(boot: boot)
         default: throw .invalid("message type")
         }
         return RaftMessage(term: term, body: body)

@@ -27,6 +27,9 @@ public struct RaftMessage: Sendable, Equatable {
         case timeoutNow
         /// I led in `term` and do so no more, nor ever will again in that term.
         case steppedDown(led: Term)
+        /// You have acknowledged to me all that you may have acknowledged to anybody before you began to
+        /// say that entries are missing. `boot`: the process of yours that said so.
+        case logIsWhole(boot: UInt32)
         /// Do you lead in `term`?
         case probe
         /// `asked` repeats the term of the question.
@@ -77,10 +80,14 @@ public struct RaftMessage: Sendable, Equatable {
         /// The follower has lost its state, and takes no entries before a snapshot came that ends at
         /// `hintIndex` or later. It acknowledges nothing then (`index` 0), but read rounds.
         public var needsSnapshot: Bool
+        /// The follower's log may lack entries that it acknowledged before its process began: what it
+        /// acknowledged then counts no more. It does not vote until it hears `logIsWhole`.
+        public var lacksEntries: Bool
 
         public init(
             rejected: Bool, index: LogIndex, hintIndex: LogIndex = 0, hintTerm: Term = 0,
-            readRound: UInt64, commit: LogIndex, followEpoch: UInt64, needsSnapshot: Bool = false
+            readRound: UInt64, commit: LogIndex, followEpoch: UInt64, needsSnapshot: Bool = false,
+            lacksEntries: Bool = false
         ) {
             self.rejected = rejected
             self.index = index
@@ -90,6 +97,7 @@ public struct RaftMessage: Sendable, Equatable {
             self.commit = commit
             self.followEpoch = followEpoch
             self.needsSnapshot = needsSnapshot
+            self.lacksEntries = lacksEntries
         }
     }
 }

@@ -33,6 +33,8 @@ final class Cluster {
         var replacedLogs = 0
         var snapshotsWanted = 0
         var lostStates = 0
+        var lostEntries = 0
+        var recovered = 0
     }
     let configure: (inout RaftConfiguration) -> Void
     /// Another group on the same nodes: they have one clock and one `PairLiveness` for both.
@@ -96,11 +98,14 @@ final class Cluster {
         let snapshot = node.disk.usableSnapshot
         node.applied = snapshot?.index ?? 0
         node.state = snapshot?.state ?? Node.emptyState
-        if snapshot == nil, node.disk.base > 0 {
-            statistics.lostStates += 1
-            turn(node) { replica, now, _, effects in
-                replica.core.requireSnapshot(now: now, effects: &effects)
-            }
+        let isStateLost = snapshot == nil && node.disk.base > 0
+        if isStateLost { statistics.lostStates += 1 }
+        if node.disk.lacksEntries { statistics.lostEntries += 1 }
+        guard isStateLost || node.disk.lacksEntries else { return }
+        // Before anything else: a turn would already take the log for whole.
+        turn(node) { replica, now, _, effects in
+            if isStateLost { replica.core.requireSnapshot(now: now, effects: &effects) }
+            if node.disk.lacksEntries { replica.core.distrustLog(now: now, effects: &effects) }
         }
     }
 
@@ -163,6 +168,11 @@ final class Cluster {
             node.lastCommit = replica.core.commit
         }
         if node.effects.transferFailed { note("  \(node.id) gives up the transfer") }
+        if node.disk.lacksEntries, replica.core.isLogWhole {
+            note("  \(node.id) lacks nothing any more")
+            statistics.recovered += 1
+            node.disk.lacksEntries = false
+        }
         node.effects.removeAll()
         oracle.check(node, in: self)
         apply(node, replica)
@@ -468,7 +478,8 @@ final class Node {
             commit: replica.core.commit, lastIndex: replica.core.lastIndex,
             durableIndex: replica.core.durableIndex, electionReason: replica.core.electionReason,
             pendingReason: replica.core.pendingReason, vote: replica.core.vote,
-            firstIndex: replica.core.log.firstIndex, needsSnapshot: replica.core.needsSnapshot)
+            firstIndex: replica.core.log.firstIndex, needsSnapshot: replica.core.needsSnapshot,
+            isLogWhole: replica.core.isLogWhole)
     }
 
     struct Summary {
@@ -483,5 +494,6 @@ final class Node {
         var vote: NodeID?
         var firstIndex: LogIndex = 1
         var needsSnapshot = false
+        var isLogWhole = true
     }
 }

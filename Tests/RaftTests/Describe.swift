@@ -40,11 +40,13 @@ func describe(_ message: RaftMessage, records: [UInt8]) -> String {
             text += " commit \(reply.commit)"
             if reply.readRound > 0 { text += " round \(reply.readRound)" }
             text += " epoch \(reply.followEpoch >> 32).\(reply.followEpoch & 0xffff_ffff)"
+            if reply.lacksEntries { text += " lacks entries" }
             if reply.needsSnapshot { text = "appendReply needs a snapshot: " + text.dropFirst(12) }
             body = text
         }
     case .timeoutNow: body = "timeoutNow"
     case .steppedDown(let led): body = "steppedDown led \(led)"
+    case .logIsWhole(let boot): body = "logIsWhole boot \(boot)"
     case .probe: body = "probe"
     case .probeReply(let asked, let leads):
         body = "probeReply asked \(asked) \(leads ? "leads" : "does not lead")"

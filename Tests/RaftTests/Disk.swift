@@ -21,6 +21,8 @@ struct Disk {
     }
 
     var wasUsed = false
+    /// Entries that were durable are gone; a replica remembers that until it hears otherwise.
+    var lacksEntries = false
     /// Durable snapshots, oldest first.
     var snapshots: [Snapshot] = []
     /// The log begins behind this entry.
@@ -84,6 +86,12 @@ struct Disk {
             precondition(range.lowerBound == lastIndex + 1, "a gap on disk")
             entries += operation.entries
         }
+    }
+
+    /// The newest entries can not be read any more.
+    mutating func lose(_ count: Int) {
+        entries.removeLast(min(count, entries.count))
+        lacksEntries = true
     }
 
     var lastIndex: LogIndex { base + LogIndex(entries.count) }

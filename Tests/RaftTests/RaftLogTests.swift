@@ -270,6 +270,13 @@ import Testing
                 .init(
                     rejected: false, index: 0, hintIndex: 2, readRound: 4, commit: 5,
                     followEpoch: 6, needsSnapshot: true))),
+        RaftMessage(
+            term: 1,
+            body: .appendReply(
+                .init(
+                    rejected: false, index: 0, readRound: 4, commit: 5, followEpoch: 6,
+                    lacksEntries: true))),
+        RaftMessage(term: 1, body: .logIsWhole(boot: 7)),
         RaftMessage(term: 1, body: .timeoutNow),
         RaftMessage(term: 1, body: .steppedDown(led: 1)),
         RaftMessage(term: 1, body: .probe),

@@ -127,7 +127,7 @@ struct RandomRun {
         var snapshotDelayMilliseconds: UInt64 = 1
         /// Entries that compaction keeps, at most.
         var keptEntries: UInt64 = 1
-        var losesStates = false
+        var losesData = false
 
         /// None but what a test does itself.
         init() {
@@ -192,7 +192,7 @@ struct RandomRun {
             faults.snapshotDelayMilliseconds =
                 1 + generator.below(generator.below(2) == 0 ? 5 : 150)
             faults.keptEntries = 1 + generator.below(20)
-            faults.losesStates = size >= 3 && generator.below(2) == 0
+            faults.losesData = size >= 3 && generator.below(2) == 0
         }
         self.faults = faults
         self.generator = generator
@@ -283,17 +283,22 @@ struct RandomRun {
             let node = group.node(id)
             guard node.replica != nil else { continue }
             group.crash(node, keeping: Int(generator.below(UInt64(node.disk.pending.count + 1))))
-            if faults.losesStates, generator.below(3) == 0 { damageSnapshots(of: node, in: group) }
+            if faults.losesData, generator.below(3) == 0 { damage(node, in: group) }
         }
     }
 
-    /// The newest snapshot of a node, or all, can not be read any more; the other nodes of the group
-    /// still have theirs.
-    private mutating func damageSnapshots(of node: Node, in group: Cluster) {
+    /// The newest snapshot of a node, or all, or the newest entries can not be read any more; the other
+    /// nodes of the group still have theirs.
+    private mutating func damage(_ node: Node, in group: Cluster) {
         let isAlone = group.nodes.allSatisfy {
-            $0.id == node.id || $0.disk.base == 0 || $0.disk.usableSnapshot != nil
+            $0.id == node.id
+                || !$0.disk.lacksEntries && ($0.disk.base == 0 || $0.disk.usableSnapshot != nil)
         }
         guard isAlone else { return }
+        if generator.below(2) == 0, !node.disk.entries.isEmpty {
+            node.disk.lose(1 + Int(generator.below(UInt64(node.disk.entries.count))))
+        }
+        if generator.below(3) == 0 { return }
         if generator.below(2) == 0 {
             node.disk.snapshots = []
         } else if !node.disk.snapshots.isEmpty {

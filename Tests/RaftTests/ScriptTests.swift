@@ -117,6 +117,7 @@ struct ScriptSession {
         case "compact": compact(node(words[0]), upTo: words.count > 1 ? LogIndex(words[1])! : .max)
         case "ship": ship(words)
         case "answer": answer(words)
+        case "rot": node(words[0]).disk.lose(Int(words[1])!)
         case "lose": node(words[0]).disk.snapshots = []
         case "followers": followers(of: node(words[0]))
         case "queue": for envelope in cluster.network { cluster.note(describe(envelope)) }
@@ -389,6 +390,7 @@ struct ScriptSession {
             + " last \(core.lastIndex) durable \(core.durableIndex)"
             + (core.firstIndex > 1 ? " first \(core.firstIndex)" : "")
             + (core.needsSnapshot ? " needs a snapshot" : "")
+            + (core.isLogWhole ? "" : " lacks entries")
     }
 
     private func log(_ node: Node) {
