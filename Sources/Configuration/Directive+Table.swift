@@ -84,6 +84,9 @@ extension Directive {
         .bytes(
             "raft-log-cache", \.raftLogCache, 1 << 20...1 << 40, .atRunTime,
             "log entries kept in memory"),
+        .bytes(
+            "wal-max-size", \.walMaxSize, 16 << 20...1 << 50, .atRunTime,
+            "log kept on disk before snapshots let go of its beginning"),
     ]
 
     private static let consensus: [Directive] = [

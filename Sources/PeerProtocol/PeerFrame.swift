@@ -41,6 +41,12 @@ public enum PeerFrameKind: UInt8, Sendable {
     case readReply = 9
     /// The receiver does not lead the group in that term, or the stream has a gap.
     case forwardRefused = 10
+    /// A piece of a snapshot's file, for a follower that needs what the leader's log has let go of.
+    case snapshotPiece = 11
+    /// How far the follower has come with it.
+    case snapshotProgress = 12
+    /// Who may write a snapshot; see `SnapshotTurn`.
+    case snapshotTurn = 13
 }
 
 /// Sizes of the peer protocol.

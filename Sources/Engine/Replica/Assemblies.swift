@@ -10,6 +10,8 @@ struct Assemblies {
         let origin: Origin
         let command: UInt64
         var bytes = ByteBuffer()
+        /// The bytes, once the command was taken out: an image under way may still need them.
+        var taken: SharedBytes?
         var checksum: UInt32 = 0
         var lastTime: Int64
 
@@ -58,7 +60,9 @@ struct Assemblies {
         let assembly = assemblies.remove(at: at)
         byteCount -= assembly.bytes.count
         guard UInt64(assembly.bytes.count) == reference.length else { return nil }
-        return SharedBytes(assembly.bytes.take())
+        let bytes = SharedBytes(assembly.bytes.take())
+        assembly.taken = bytes
+        return bytes
     }
 
     private mutating func enforceLimit(keeping newest: Assembly) {
@@ -78,6 +82,78 @@ struct Assemblies {
             if isStale { byteCount -= assembly.bytes.count }
             return isStale
         }
+    }
+
+    // MARK: Images
+
+    /// What an image holds of one assembly: the bytes that were there when it began.
+    struct Part {
+        private let assembly: Assembly
+        let count: Int
+
+        fileprivate init(_ assembly: Assembly) {
+            self.assembly = assembly
+            count = assembly.bytes.count
+        }
+
+        /// Appends bytes from `offset` on to the image, at most `limit`; returns how many.
+        func copy(from offset: Int, limit: Int, into image: inout ByteBuffer) -> Int {
+            let end = min(count, offset + limit)
+            if let taken = assembly.taken {
+                image.append(taken.span.extracting(offset..<end))
+            } else {
+                image.append(assembly.bytes.readable.extracting(offset..<end))
+            }
+            return end - offset
+        }
+    }
+
+    /// The parts that an image consists of, in order; bytes are only ever added to them.
+    var parts: [Part] { assemblies.map { Part($0) } }
+
+    /// Everything but the bytes.
+    func encode(into image: inout ByteBuffer) {
+        image.append(varint: UInt64(assemblies.count))
+        for assembly in assemblies {
+            image.append(varint: UInt64(assembly.origin.node))
+            image.append(varint: assembly.origin.boot)
+            image.append(varint: assembly.command)
+            image.append(varint: UInt64(assembly.bytes.count))
+            image.append(littleEndian: assembly.checksum)
+            image.append(littleEndian: assembly.lastTime)
+        }
+    }
+
+    /// The assemblies of an image, still without their bytes, and how many bytes each lacks.
+    static func decode(
+        _ reader: inout ByteReader
+    ) throws(DecodeError) -> (assemblies: Assemblies, missing: [Int]) {
+        var decoded = Assemblies()
+        var missing: [Int] = []
+        for _ in 0..<(try reader.readCount()) {
+            guard let node = UInt16(exactly: try reader.readVarint()) else {
+                throw .invalid("origin")
+            }
+            let boot = try reader.readVarint()
+            let command = try reader.readVarint()
+            guard let count = Int(exactly: try reader.readVarint()),
+                count <= EngineLimits.assemblyBytesMax
+            else { throw .invalid("assembly size") }
+            let checksum: UInt32 = try reader.read()
+            let assembly = Assembly(
+                origin: Origin(node: node, boot: boot), command: command,
+                time: try reader.read())
+            assembly.checksum = checksum
+            decoded.assemblies.append(assembly)
+            missing.append(count)
+        }
+        return (decoded, missing)
+    }
+
+    /// Adds bytes of the image to the assembly at a position.
+    mutating func restore(_ piece: Span<UInt8>, at position: Int) {
+        assemblies[position].bytes.append(piece)
+        byteCount += piece.count
     }
 
     /// Feeds everything that replicas must agree on.
