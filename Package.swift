@@ -34,6 +34,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .target(name: "CSkein", cSettings: cSettings),
         .target(
             name: "Bytes", dependencies: ["CSkein"],
@@ -60,13 +61,16 @@ let package = Package(
             name: "WAL", dependencies: ["Raft", "Bytes"],
             swiftSettings: pure),
         .target(
+            name: "Snapshot", dependencies: ["CLZ4", "Raft", "Bytes"],
+            swiftSettings: pure),
+        .target(
             name: "PeerProtocol", dependencies: ["Raft", "Cluster", "RESP", "Bytes"],
             swiftSettings: pure),
         .target(
             name: "Engine",
             dependencies: [
-                "PeerProtocol", "Commands", "Configuration", "WAL", "Raft", "Store", "Cluster",
-                "RESP", "Bytes", deque,
+                "PeerProtocol", "Commands", "Configuration", "Snapshot", "WAL", "Raft", "Store",
+                "Cluster", "RESP", "Bytes", deque,
             ],
             swiftSettings: pure),
         .target(
@@ -75,14 +79,15 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Engine", "Configuration", "UV", "WAL", "Raft", "CSkein", "Bytes", logging,
+                "Engine", "Configuration", "UV", "Snapshot", "WAL", "Raft", "CSkein", "Bytes",
+                logging,
             ],
             swiftSettings: common),
         .target(
             name: "Simulator",
             dependencies: [
-                "Engine", "Configuration", "WAL", "Raft", "Store", "Cluster", "RESP", "Bytes",
-                deque,
+                "Engine", "Configuration", "Snapshot", "WAL", "Raft", "Store", "Cluster", "RESP",
+                "Bytes", deque,
             ],
             swiftSettings: pure),
         .executableTarget(
@@ -115,14 +120,17 @@ let package = Package(
             name: "WALTests", dependencies: ["WAL", "Raft", "Bytes"],
             swiftSettings: common),
         .testTarget(
+            name: "SnapshotTests", dependencies: ["Snapshot", "Raft", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
             name: "PeerProtocolTests",
             dependencies: ["PeerProtocol", "Raft", "Cluster", "RESP", "Bytes"],
             swiftSettings: common),
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Engine", "PeerProtocol", "Commands", "Configuration", "WAL", "Raft", "Store",
-                "Cluster", "RESP", "Bytes", deque,
+                "Engine", "PeerProtocol", "Commands", "Configuration", "Snapshot", "WAL", "Raft",
+                "Store", "Cluster", "RESP", "Bytes", deque,
             ],
             swiftSettings: common),
         .testTarget(
@@ -130,13 +138,15 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Server", "Engine", "Configuration", "UV", "WAL", "Raft", "Bytes"],
+            dependencies: [
+                "Server", "Engine", "Configuration", "UV", "Snapshot", "WAL", "Raft", "Bytes",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "SimulatorTests",
             dependencies: [
-                "Simulator", "Engine", "Configuration", "WAL", "Raft", "Store", "Cluster", "RESP",
-                "Bytes", deque,
+                "Simulator", "Engine", "Configuration", "Snapshot", "WAL", "Raft", "Store",
+                "Cluster", "RESP", "Bytes", deque,
             ],
             swiftSettings: common),
         .testTarget(

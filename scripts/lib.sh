@@ -49,7 +49,7 @@ need() {
 
 need_to_build() {
     command -v swift >/dev/null 2>&1 || fail "no swift here: install Swift 6.3 from https://swift.org/install/linux"
-    need /usr/include/uv.h libuv1-dev
+    need /usr/include/uv.h libuv1-dev /usr/include/lz4.h liblz4-dev
 }
 need_redis_cli() { need redis-cli redis-tools; }
 need_redis_server() { need redis-server redis-server redis-cli redis-tools; }
