@@ -5,6 +5,7 @@ public import Configuration
 internal import PeerProtocol
 internal import RESP
 public import Raft
+public import Snapshot
 internal import Store
 public import WAL
 
@@ -32,14 +33,17 @@ public struct Engine: ~Copyable {
     ///
     /// - Parameter machine: names the machine's present boot; another value after a restart means
     ///   that unsynced writes may be gone.
+    /// - Parameter snapshots: the whole ones that are in the directory.
     /// - Throws: `StartError` when the directory does not belong to this node.
     public init(
-        configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
-        machine: UInt64 = 0, now: ClockReading, liveness: PairLiveness
+        configuration: Configuration, recovered: consuming RecoveredLog,
+        snapshots: [SnapshotSummary] = [], seed: UInt64, machine: UInt64 = 0, now: ClockReading,
+        liveness: PairLiveness
     ) throws(StartError) {
         let beginning = try NodeBeginning(configuration, recovered.nodeRecords)
         node = NodeState(
-            beginning, configuration: configuration, recovered: recovered, seed: seed,
+            beginning, configuration: configuration, recovered: recovered,
+            snapshots: snapshots.sorted { $0.id > $1.id }, seed: seed,
             machine: machine, now: now, liveness: liveness)
         sessions = SessionTable()
         outbox = Outbox()
@@ -247,6 +251,37 @@ public struct Engine: ~Copyable {
         if let again = node.logRead(id, bytes: bytes, now: now) { outbox.logReads.append(again) }
         settle(now: now)
     }
+
+    // MARK: Snapshots
+
+    /// What became of the outbox's snapshot commands.
+    public mutating func snapshotMoved(_ event: SnapshotEvent, now: ClockReading) {
+        switch event {
+        case .written(let id, let chunks): node.snapshotWritten(id, chunks: chunks)
+        case .durable(let summary):
+            if node.snapshots.taking?.id == summary.id {
+                node.snapshotTaken(summary, now: now)
+            } else {
+                node.snapshotArrived(summary, now: now)
+            }
+        case .failed(let id, let reason): node.snapshotFailed(id, reason, now: now)
+        case .received(let id, let offset): node.snapshotReceived(id, upTo: offset)
+        case .damaged(let id, let reason): node.snapshotDamaged(id, reason, now: now)
+        case .loaded(let id, let bytes, let isLast):
+            node.snapshotLoaded(id, bytes, isLast: isLast, now: now)
+        case .loadFailed(let id, let reason): node.loadFailed(id, reason, now: now)
+        case .read(let id, let offset, let bytes, _):
+            node.snapshotRead(id, offset: offset, bytes, now: now)
+        case .abandoned: break
+        case .removed(let id, let error):
+            if let error {
+                node.log(.warning, "snapshot-not-removed id=\(id) error=\"\(error)\"")
+            }
+        }
+        settle(now: now)
+    }
+
+    // MARK: Facts of the host
 
     /// What only the host knows, for INFO.
     public mutating func update(_ facts: HostFacts, now: ClockReading) {
@@ -490,7 +525,10 @@ public struct Engine: ~Copyable {
         }
         sessions.flushing.removeAll(keepingCapacity: true)
         node.flush(into: &outbox, now: now)
-        if !sessions.ready.isEmpty || node.hasUnrouted || node.hasGarbage { hasMoreWork = true }
+        if !sessions.ready.isEmpty || node.hasUnrouted || node.hasGarbage || node.hasSnapshotWork
+        {
+            hasMoreWork = true
+        }
         for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {
             hasMoreWork = true
         }

@@ -4,6 +4,7 @@ internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import Snapshot
 public import WAL
 
 /// What a directory says about its node.
@@ -89,9 +90,11 @@ struct NodeBeginning {
 extension NodeState {
     init(
         _ beginning: NodeBeginning, configuration: Configuration, recovered: consuming RecoveredLog,
-        seed: UInt64, machine: UInt64, now: ClockReading, liveness: PairLiveness
+        snapshots listed: [SnapshotSummary], seed: UInt64, machine: UInt64, now: ClockReading,
+        liveness: PairLiveness
     ) {
         self.configuration = configuration
+        listedSnapshots = listed
         self.liveness = liveness
         startedAt = now.boot
         var random = SeededGenerator(seed: seed)
@@ -126,6 +129,7 @@ extension NodeState {
         }
         startBatch = wal.lastBatch + 1
         liveness.takePart(membership != .empty)
+        map = beginning.map
         if membership != .empty {
             let system = self.recovered.first { $0.group == GroupID.system }?.restored()
             addReplica(GroupID.system, slots: nil, restored: system ?? RestoredGroup(), now: now)

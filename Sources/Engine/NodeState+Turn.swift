@@ -16,6 +16,7 @@ extension NodeState {
 
     mutating func logDurable(written batch: UInt64, synced: UInt64, now: ClockReading) {
         wal.durable(upTo: synced)
+        releasedSegments.append(contentsOf: wal.takeReleased())
         writtenBatch = batch
         logHasMoved = true
         if !isStarted, batch >= startBatch {
@@ -121,6 +122,7 @@ extension NodeState {
         if let openedAt = links.oldestStranger {
             deadline = min(deadline, openedAt + EngineLimits.helloTime)
         }
+        if replicas.count > 0, map != nil { deadline = min(deadline, snapshots.checkAt) }
         if !blockedSessions.isEmpty { deadline = min(deadline, now.boot + .milliseconds(50)) }
         if let shutdownDeadline { deadline = min(deadline, shutdownDeadline) }
         return deadline
@@ -314,6 +316,7 @@ extension NodeState {
             collect(group, now: now)
         }
         reclaim()
+        proceedSnapshots(now: now)
         if isShuttingDown, membership == .bound || membership == .bootstrapping {
             considerExit(now: now)
         }
@@ -365,6 +368,9 @@ extension NodeState {
                 wal.truncate(group: groupID, from: from)
             case .append(let range):
                 appendToLog(group, range)
+            case .start(let index, let term, let keepingRest):
+                wal.start(
+                    group: groupID, after: index, term: term, keepingRest: keepingRest)
             }
         }
         if let ticket { tickets.add(batch: wal.lastBatch + 1, group: group, ticket: ticket) }
@@ -372,6 +378,10 @@ extension NodeState {
             send(replicas[group].effects.messages[at], of: group)
         }
         for fetch in replicas[group].effects.fetches { begin(fetch, of: group, now: now) }
+        for peer in replicas[group].effects.snapshotsWanted {
+            beginSending(group, to: peer, now: now)
+        }
+        replicas[group].effects.snapshotsWanted.removeAll(keepingCapacity: true)
         replicas[group].effects.io.removeAll(keepingCapacity: true)
         replicas[group].effects.messages.removeAll(keepingCapacity: true)
         replicas[group].effects.fetches.removeAll(keepingCapacity: true)
@@ -414,6 +424,11 @@ extension NodeState {
                 group: replicas[group].group, from: fetch.from, upTo: fetch.upTo,
                 maxBytes: fetch.maxBytes)
         else {
+            if case .follower = fetch.purpose {
+                // The log was cut meanwhile; the core will want a snapshot for it.
+                replicas[group].core.fetchFailed(fetch, now: now.boot)
+                return
+            }
             fail(
                 "entries \(fetch.from)...\(fetch.upTo) of \(replicas[group].group) are not in the log"
             )
@@ -445,6 +460,10 @@ extension NodeState {
             statistics.logBatches += 1
             sealedAt = now.boot
         }
+        swap(&outbox.snapshotCommands, &snapshotCommands)
+        invariant(snapshotCommands.isEmpty, "the host left snapshot commands behind")
+        outbox.segmentsReleased.append(contentsOf: releasedSegments)
+        releasedSegments.removeAll(keepingCapacity: true)
         outbox.logReads.append(contentsOf: pendingReads)
         pendingReads.removeAll(keepingCapacity: true)
         for at in peers.indices {

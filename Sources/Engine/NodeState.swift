@@ -5,6 +5,7 @@ internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import Snapshot
 internal import Store
 internal import WAL
 
@@ -46,6 +47,16 @@ struct NodeState: ~Copyable {
     var wal: WALWriter
     /// The log has taken everything up to this batch.
     var writtenBatch: UInt64 = 0
+    var snapshots = SnapshotBoard()
+    /// Replicas that read their snapshot after the start: clients get -LOADING until there is none.
+    var loadsAtStart = 0
+    var isLoading: Bool { loadsAtStart > 0 }
+    /// For the host's snapshot thread, in order.
+    var snapshotCommands: [SnapshotCommand] = []
+    /// The snapshots that were in the directory at the start, newest first.
+    let listedSnapshots: [SnapshotSummary]
+    /// Segments of the log that nobody needs any more.
+    var releasedSegments: [UInt64] = []
     /// Keys that were dropped wait to be freed.
     var hasGarbage = false
     /// A write of the log ended in this turn.

@@ -57,6 +57,8 @@ public struct RestoredGroup: ~Copyable, Sendable {
     public var firstIndex: LogIndex = 1
     /// Term of the entry before `firstIndex`.
     public var precedingTerm: Term = 0
+    /// Up to where entries are known to be committed: what a snapshot at this node covers.
+    public var committed: LogIndex = 0
     /// Last entry on disk; `firstIndex - 1` when there is none.
     public var lastIndex: LogIndex = 0
     /// Where each term begins, ascending, from `firstIndex` on.

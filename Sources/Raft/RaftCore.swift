@@ -165,14 +165,16 @@ public struct RaftCore: ~Copyable {
         let lastTerm = restoredLog.lastTerm
         let lastIndex = restoredLog.lastIndex
         let firstIndex = restoredLog.firstIndex
+        let committed = restored.committed
         invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
+        invariant(committed <= lastIndex, "committed beyond the log")
         self.configuration = configuration
         peers = members.filter { $0 != configuration.id }
         generator = SeededGenerator(seed: seed)
         term = restoredTerm
         vote = restoredVote
         log = restoredLog
-        commit = firstIndex - 1
+        commit = max(firstIndex - 1, committed)
         durability = Durability(term: restoredTerm, vote: restoredVote, lastIndex: lastIndex)
         granted = Array(repeating: false, count: members.count - 1)
         isLinkDown = Array(repeating: false, count: members.count - 1)

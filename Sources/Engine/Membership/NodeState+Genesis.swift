@@ -5,6 +5,7 @@ internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import Snapshot
 internal import Store
 internal import WAL
 
@@ -95,6 +96,10 @@ extension NodeState {
         raft.electionTimeout = configuration.electionTimeout
         raft.retransmitTimeout = configuration.electionTimeout
         raft.readLease = configuration.readLease
+        var restored = restored
+        let found = snapshot(for: group, &restored)
+        let committed = found.usable?.id.index ?? 0
+        let firstIndex = restored.firstIndex
         let core = RaftCore(raft, restored: restored, seed: random.next(), now: now.boot)
         let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)
         let keyspace = Keyspace(
@@ -109,6 +114,14 @@ extension NodeState {
             replicas[index].core.silence(until: now.boot + .seconds(1_000_000_000))
         }
         routes.append(Route())
+        snapshots.groups.append(SnapshotBoard.Group())
+        snapshots.groups[index].durable = found.stored
+        if let usable = found.usable {
+            invariant(committed >= firstIndex - 1, "a snapshot that the log does not continue")
+            beginLoading(usable, into: index, isAtStart: true, now: now)
+        } else if firstIndex > 1 {
+            lackState(index, "no snapshot of it was found")
+        }
         for at in peers.indices { peers[at].inbound.append(InboundStreams()) }
     }
 }

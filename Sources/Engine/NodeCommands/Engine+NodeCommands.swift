@@ -162,6 +162,10 @@ extension Engine {
                 $0.verbatim(Array("Redis ver. \(ServerVersion.redis)\n".utf8).span)
             }
         case "debug": return debug(index, request)
+        case "bgsave": return backgroundSave(index, request)
+        case "lastsave":
+            let saved = node.snapshots.lastSaved
+            return reply(index) { $0.integer(saved) }
         case "info":
             let text = InfoReport.text(
                 sections: (1..<request.count).map { request.word($0) }, node: node,
@@ -263,6 +267,16 @@ extension Engine {
         }
         outbox.sleep = .microseconds(Int64(seconds * 1_000_000))
         return reply(index) { $0.ok() }
+    }
+
+    /// `BGSAVE [SCHEDULE]`: snapshots of all groups, one after the other. SCHEDULE means what Redis
+    /// means by it: no error when one is under way.
+    private mutating func backgroundSave(_ index: Int, _ request: NodeRequest) -> NodeCommandStep? {
+        let isScheduled = request.count == 2 && request.word(1) == "schedule"
+        guard request.count == 1 || isScheduled else { return reply(index, "ERR syntax error") }
+        if node.saveAll() { return reply(index) { $0.simple("Background saving started") } }
+        guard isScheduled else { return reply(index, "ERR Background save already in progress") }
+        return reply(index) { $0.simple("Background saving scheduled") }
     }
 
     // MARK: CONFIG and COMMAND

@@ -37,6 +37,7 @@ extension NodeState {
             if peers[at].lastRefusal.isEmpty {
                 log(.notice, "peer-disconnected peer=\(peers[at].name)")
             }
+            stopSending(to: peer)
             for group in 0..<replicas.count { replicas[group].core.linkDown(peer) }
             // Without a link this node leads that peer nowhere, and must not bind it by pings.
             liveness.linkDown(to: peer, now: now.boot)
@@ -117,6 +118,14 @@ extension NodeState {
             case .readReply:
                 try receiveReplies(&reader, group: group, isRead: true, &sessions, now: now)
             case .forwardRefused: try receiveRefusal(&reader, group: group, now: now)
+            case .snapshotPiece:
+                var whole = ByteReader(frame.body)
+                try receiveSnapshotPiece(&whole, from: peer, now: now)
+            case .snapshotProgress:
+                var whole = ByteReader(frame.body)
+                try receiveSnapshotProgress(&whole, from: peer, now: now)
+            case .snapshotTurn:
+                try receiveSnapshotTurn(&reader, group: group, from: peer, now: now)
             }
         } catch {
             throw .body(error)

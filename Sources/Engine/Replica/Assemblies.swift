@@ -6,7 +6,7 @@ internal import Store
 /// Part of the group's state. A piece counts when it continues what is there; a repetition is
 /// ignored. Bounded in bytes and in idle log time, so that an origin that died leaves nothing behind.
 struct Assemblies {
-    private final class Assembly {
+    fileprivate final class Assembly {
         let origin: Origin
         let command: UInt64
         var bytes = ByteBuffer()
@@ -102,9 +102,15 @@ struct Assemblies {
             if let taken = assembly.taken {
                 image.append(taken.span.extracting(offset..<end))
             } else {
-                image.append(assembly.bytes.readable.extracting(offset..<end))
+                Self.copy(assembly.bytes, offset..<end, into: &image)
             }
             return end - offset
+        }
+
+        private static func copy(
+            _ bytes: borrowing ByteBuffer, _ range: Range<Int>, into image: inout ByteBuffer
+        ) {
+            image.append(bytes.readable.extracting(range))
         }
     }
 

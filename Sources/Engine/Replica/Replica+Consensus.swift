@@ -36,6 +36,15 @@ extension Replica {
         core.transferLeadership(to: nil, now: now, liveness: liveness, effects: &effects)
     }
 
+    /// A durable snapshot becomes this replica's state; false when it is older than what is there.
+    mutating func install(index: LogIndex, term: Term, now: Instant) -> Bool {
+        core.install(index: index, term: term, now: now, effects: &effects)
+    }
+
+    mutating func snapshotInstalled(at peer: NodeID, index: LogIndex, now: Instant) {
+        core.snapshotInstalled(at: peer, index: index, now: now, effects: &effects)
+    }
+
     /// Asks for committed entries that left memory.
     mutating func fetchCommitted(from index: LogIndex) {
         isFetching = true

@@ -30,6 +30,12 @@ struct Replica: ~Copyable {
     var genesis: [UInt8]?
     /// Why this replica cannot go on.
     var failure: String?
+    /// A snapshot is becoming the state: nothing is applied meanwhile.
+    var load: SnapshotLoad?
+    /// The state is lost, and a peer must send it.
+    var lacksState = false
+    /// Log that the entries applied since the last snapshot take, about.
+    var loggedBytes = 0
 
     /// Runs that came in this turn, for the next entry.
     var proposals = ByteBuffer()
@@ -88,8 +94,10 @@ struct Replica: ~Copyable {
         self.context = context
     }
 
-    /// The digest of the whole state, for comparing replicas at equal `applied`.
-    func stateHash() -> UInt64 {
+    /// The digest of the whole state, for comparing replicas at equal `applied`; nil while there is no
+    /// whole state.
+    func stateHash() -> UInt64? {
+        guard load == nil, !lacksState else { return nil }
         var hash = StateHash(seed: UInt64(group.raw))
         hash.feed(context.keyspace.stateHash())
         windows.feed(into: &hash)
@@ -103,6 +111,7 @@ struct Replica: ~Copyable {
     /// entry that must be fetched from disk, if that is what stops it.
     mutating func applyCommitted() -> LogIndex? {
         hasMoreToApply = false
+        guard load == nil, !lacksState else { return nil }
         var bytes = 0
         while applied < core.commit, failure == nil {
             guard bytes < EngineLimits.applyBytesPerTurn else {
@@ -117,6 +126,7 @@ struct Replica: ~Copyable {
             }
             bytes += work.count
             apply(kind: head.kind, version: head.version, index: next, payload: work.readable)
+            loggedBytes += work.count + EngineLimits.entryLogOverhead
             work.removeAll()
             scratch = work
             applied = next
@@ -135,7 +145,10 @@ struct Replica: ~Copyable {
 
     /// Applies one committed entry that was fetched from disk.
     mutating func applyFetched(_ entry: borrowing EntryView) {
-        guard failure == nil, entry.index == applied + 1, entry.index <= core.commit else { return }
+        guard failure == nil, load == nil, !lacksState, entry.index == applied + 1,
+            entry.index <= core.commit
+        else { return }
+        loggedBytes += entry.payload.count + EngineLimits.entryLogOverhead
         apply(
             kind: entry.kindRaw, version: entry.version, index: entry.index, payload: entry.payload)
         applied = entry.index

@@ -131,6 +131,11 @@ extension NodeState {
                 if let refusal { reply.error(refusal) } else { reply.simple("QUEUED") }
             }
         }
+        if isLoading, !spec.flags.contains(.loading) {
+            return answerInPlace(&session) {
+                $0.error("LOADING Redis is loading the dataset in memory")
+            }
+        }
         switch spec.scope {
         case .connection:
             if spec.id == Self.pingID { return ping(&session, request) }

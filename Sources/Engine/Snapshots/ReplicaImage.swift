@@ -1,4 +1,6 @@
 internal import Bytes
+internal import Commands
+internal import Raft
 internal import Store
 
 /// The bytes that stand for a replica's whole state at one index, made in slices: equal on all
@@ -21,7 +23,8 @@ struct ReplicaImage: ~Copyable {
         head.append(littleEndian: UInt32(0))
         head.append(Self.version)
         head.append(varint: UInt64(replica.group.raw))
-        head.append(lengthPrefixed: (replica.genesis ?? []).span)
+        let genesis = replica.genesis ?? []
+        head.append(lengthPrefixed: genesis.span)
         replica.windows.encode(into: &head)
         replica.assemblies.encode(into: &head)
         head.overwrite(littleEndian: UInt32(head.count - 4), at: 0)
@@ -109,12 +112,12 @@ struct ReplicaImageLoader: ~Copyable {
             head.append(bytes.extracting(from..<from + count))
             from += count
             guard head.count == length + 4 else { return nil }
-            var reader = ByteReader(head.readable.extracting(4..<head.count))
+            let whole = head.take()
+            var reader = ByteReader(whole.readable.extracting(4..<whole.count))
             try decodeHead(&reader, into: &replica)
         } catch {
             throw SnapshotContentError("its head: \(error)")
         }
-        head = ByteBuffer()
         hasHead = true
         return from
     }

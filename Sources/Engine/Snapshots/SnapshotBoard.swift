@@ -11,8 +11,8 @@ struct SnapshotBoard {
         var durable: [Stored] = []
         /// A snapshot is to be written as soon as it is this group's and this replica's turn.
         var isWanted = false
-        /// Asked for by a user: whatever the log's size.
-        var isForced = false
+        /// No attempt before this moment, after one that failed.
+        var retryAt = Instant(nanoseconds: .min)
         /// When the leader was asked for the turn; nil while it has not been.
         var askedAt: Instant?
         /// The leader has given the turn to this replica.
@@ -38,7 +38,8 @@ struct SnapshotBoard {
         var image: ReplicaImage
         /// What the image gave and no chunk took yet.
         var stream = ByteBuffer()
-        var isImageOver = false
+        /// The image is over and `finish` was said.
+        var isFinished = false
         /// Chunks that the host has been given, and those that it has written.
         var given = 0
         var written = 0
@@ -49,17 +50,20 @@ struct SnapshotBoard {
             self.image = image
             startedAt = now
         }
+
+        /// Whether the host has room for more.
+        var hasRoom: Bool {
+            !isFinished && given - written < SnapshotLimits.chunksAheadMax
+        }
     }
 
     struct Receiving {
         let id: SnapshotID
         let from: NodeID
-        let leaderTerm: Term
+        var leaderTerm: Term
         let fileBytes: Int
-        /// Bytes handed to the host, in order.
+        /// Bytes handed to the host, without a gap.
         var have = 0
-        /// Bytes that the host has written.
-        var written = 0
     }
 
     struct Sending {
@@ -67,23 +71,30 @@ struct SnapshotBoard {
         let leaderTerm: Term
         let id: SnapshotID
         let fileBytes: Int
-        /// What was asked of the host, and what the follower has said to have.
-        var read = 0
+        /// Up to where the host was asked to read, and up to where the follower has the file.
+        var asked = 0
         var acknowledged = 0
+        /// Nothing more is asked for before the follower has said where to begin.
+        var hasAnswered = false
         /// When the follower last said something.
         var heardAt: Instant
     }
 
     var groups: [Group] = []
     var taking: Taking?
-    /// When the last snapshot became durable, in wall-clock milliseconds; INFO and LASTSAVE.
+    /// When the groups are looked at again.
+    var checkAt = Instant(nanoseconds: .min)
+    /// When the last snapshot became durable, in seconds since 1970; INFO and LASTSAVE.
     var lastSaved: Int64 = 0
-    var lastFailed = false
+    var hasFailed = false
     var lastDuration = Interval(nanoseconds: 0)
     /// Snapshots written, received and sent since the start.
-    var written = 0
-    var received = 0
-    var sent = 0
+    var writtenCount = 0
+    var receivedCount = 0
+    var sentCount = 0
+
+    /// Whether one is being written or about to be.
+    var isBusy: Bool { taking != nil || groups.contains { $0.isWanted } }
 }
 
 /// A snapshot that is being read into its replica. A class, for the loader in it.
