@@ -85,6 +85,9 @@ extension Directive {
             "raft-log-cache", \.raftLogCache, 1 << 20...1 << 40, .atRunTime,
             "log entries kept in memory"),
         .bytes(
+            "maxmemory", \.maxMemory, 0...1 << 50, .atRunTime,
+            "bytes of keys beyond which commands that add data are refused; 0: no limit"),
+        .bytes(
             "wal-max-size", \.walMaxSize, 16 << 20...1 << 50, .atRunTime,
             "log kept on disk before snapshots let go of its beginning"),
     ]
@@ -118,7 +121,6 @@ extension Directive {
             .fixed("appendonly", "yes", "every write is in the log before it is acknowledged"),
             .fixed("save", "", "the log is the durable state; there are no dumps to schedule"),
             .fixed("databases", "16", "the number of databases is part of the replicated state"),
-            .fixed("maxmemory", "0", "a limit on memory is not available yet"),
             .fixed("maxmemory-policy", "noeviction", "no key is ever evicted"),
             .fixed("cluster-enabled", "no", "every node answers for every key"),
             .fixed("daemonize", "no", "a service manager or scripts/cluster does this better"),

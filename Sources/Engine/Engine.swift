@@ -252,6 +252,13 @@ public struct Engine: ~Copyable {
         settle(now: now)
     }
 
+    /// The log's disk has less room than before, or has room again. While it has little, commands that
+    /// add data get an error here as leader; a leader whose log stands still hands over if it can.
+    public mutating func logSpaceChanged(to space: LogSpace, now: ClockReading) {
+        node.logSpaceChanged(to: space, now: now)
+        settle(now: now)
+    }
+
     // MARK: Snapshots
 
     /// What became of the outbox's snapshot commands.

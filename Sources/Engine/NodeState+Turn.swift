@@ -301,6 +301,7 @@ extension NodeState {
     mutating func endTurn(now: ClockReading) {
         considerGenesis(now: now)
         considerTrust(now: now)
+        checkGrowth()
         for group in 0..<replicas.count {
             route(group, now: now)
             if replicas[group].core.role == .leader {

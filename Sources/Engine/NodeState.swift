@@ -57,6 +57,9 @@ struct NodeState: ~Copyable {
     let listedSnapshots: [SnapshotSummary]
     /// Segments of the log that nobody needs any more.
     var releasedSegments: [UInt64] = []
+    /// Why commands that add data are refused here as leader, as of this turn.
+    var growthRefusal: GrowthRefusal?
+    var logSpace = LogSpace.ample
     /// Keys that were dropped wait to be freed.
     var hasGarbage = false
     /// A write of the log ended in this turn.

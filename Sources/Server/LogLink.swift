@@ -60,11 +60,16 @@ final class LogLink {
             progressed(written: written, synced: synced)
         case .log(.low(let error)):
             host.say(
-                .warning, "log-disk-low error=\"\(error)\" effect=\"the open segment goes on\"")
+                .warning,
+                "log-disk-low error=\"\(error)\" effect=\"commands that add data are refused\"")
+            host.engine.logSpaceChanged(to: .low, now: SystemClock.reading())
         case .log(.full(let error)):
-            host.say(.warning, "log-disk-full error=\"\(error)\" effect=\"writes wait for room\"")
+            host.say(
+                .warning, "log-disk-full error=\"\(error)\" effect=\"all writes wait for room\"")
+            host.engine.logSpaceChanged(to: .full, now: SystemClock.reading())
         case .log(.room):
             host.say(.notice, "log-disk-has-room")
+            host.engine.logSpaceChanged(to: .ample, now: SystemClock.reading())
         case .log(.failed(let error)):
             host.stop(.fatal("the log cannot be written: \(error)"))
         case .read(let id, .bytes(let bytes)):

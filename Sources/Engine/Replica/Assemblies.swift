@@ -1,4 +1,6 @@
 internal import Bytes
+internal import Commands
+internal import RESP
 internal import Store
 
 /// Large commands whose pieces have come through the log but which have not been executed yet.
@@ -63,6 +65,24 @@ struct Assemblies {
         let bytes = SharedBytes(assembly.bytes.take())
         assembly.taken = bytes
         return bytes
+    }
+
+    /// Whether a large command that is there whole may add data; true for what cannot be read.
+    func startsGrowth(origin: Origin, _ reference: LargeReference) -> Bool {
+        guard
+            let assembly = assemblies.first(where: {
+                $0.origin == origin && $0.command == reference.command
+            })
+        else { return true }
+        return Self.startsGrowth(assembly.bytes)
+    }
+
+    private static func startsGrowth(_ bytes: borrowing ByteBuffer) -> Bool {
+        var parser = RequestParser(limits: Replica.anyLength)
+        guard parser.parse(bytes.readable) == .request,
+            case .found(let spec) = CommandTable.resolve(parser.request(over: bytes.readable))
+        else { return true }
+        return spec.flags.contains(.denyoom) || spec.name.description == "exec"
     }
 
     private mutating func enforceLimit(keeping newest: Assembly) {

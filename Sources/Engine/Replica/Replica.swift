@@ -61,7 +61,7 @@ struct Replica: ~Copyable {
 
     private var arguments = ArgumentDecoder()
     /// The origin's limits were judged when the command came in.
-    private static let anyLength = RESPLimits(
+    static let anyLength = RESPLimits(
         bulkBytesMax: 1 << 60, argumentsMax: 1 << 60, inlineBytesMax: 1 << 60)
     private var scratch = ByteBuffer()
     private var payload = ByteBuffer()
@@ -252,6 +252,10 @@ struct Replica: ~Copyable {
         context.mode = .apply
         context.database = Int(command.database)
         context.reply.version = command.flags.contains(.resp3) ? .three : .two
+        if command.flags.contains(.growthRefused) {
+            try refuse(command, origin: origin)
+            return .complete
+        }
         guard command.flags.contains(.large) else {
             var decoder = ArgumentDecoder()
             swap(&decoder, &arguments)

@@ -168,7 +168,16 @@ extension NodeState {
         if replicas[group].proposalsQueuedAt == nil {
             replicas[group].proposalsQueuedAt = queuedAt ?? now.boot
         }
-        replicas[group].proposals.append(run)
+        guard let reason = growthRefusal else {
+            replicas[group].proposals.append(run)
+            return true
+        }
+        do throws(DecodeError) {
+            let marked = try refusingGrowth(run, reason: reason, group: group)
+            replicas[group].proposals.append(marked.readable)
+        } catch {
+            invariantFailed("a checked run can not be read: \(error)")
+        }
         return true
     }
 
