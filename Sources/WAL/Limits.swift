@@ -26,4 +26,7 @@ public enum WALLimits {
     public static let recoveryPieceBytes = 1 << 20
     /// A node record (identity, boot).
     public static let nodeRecordBytesMax = 64 << 10
+    /// All node records that count, together: every checkpoint repeats them. Beyond it the process
+    /// stops by invariant, since only a caller that never replaces any gets there.
+    public static let nodeRecordsBytesMax = 1 << 20
 }

@@ -13,13 +13,14 @@ public struct RecoveredLog: ~Copyable {
         public var headersFound: Int
     }
 
-    /// A file that is longer than what counts in it.
+    /// A file that is longer than what counts in it, by more than a sixteenth.
     public struct Trim: Equatable, Sendable {
         public var segment: UInt64
         public var bytes: Int
     }
 
-    /// Identity, boots: as they were given to `WALWriter.identity`, in order.
+    /// Identity, boots: as they were given to `WALWriter.identity`, in order, without those that a
+    /// later one of their class replaced.
     public let nodeRecords: [[UInt8]]
     /// Every group that ever had a record, in group order.
     public let groups: [RecoveredGroup]
@@ -31,7 +32,7 @@ public struct RecoveredLog: ~Copyable {
     public let trims: [Trim]
     /// Preallocated files that the writer will come to, in order. The host may keep them.
     public internal(set) var spareSegments: [UInt64]
-    /// Files that are not needed any more; the host removes them.
+    /// Files in front of the log that are not needed any more; the host removes them.
     public let obsoleteSegments: [UInt64]
 
     private var writer: WALWriter?
@@ -56,8 +57,9 @@ public struct RecoveredLog: ~Copyable {
         var generator = SeededGenerator(seed: parameters.saltSeed)
         let start = WALWriter.Start(
             logIdentity: generator.next(), saltSeed: generator.next(),
-            segmentBytes: parameters.segmentBytes, nextBatch: 1, nextSegment: 1, oldestSegment: 1,
-            previousEnd: 0, chain: 0, indexes: LogIndexes())
+            segmentBytes: parameters.segmentBytes, nextBatch: 1, nextSegment: 1, previousEnd: 0,
+            chain: 0, segments: LiveSegments(), nodeRecords: NodeRecords(), indexes: LogIndexes(),
+            hardStates: [])
         return RecoveredLog(
             nodeRecords: [], groups: [], writer: WALWriter(start), lastBatch: 0, tornTail: nil,
             trims: [], spareSegments: [], obsoleteSegments: [])

@@ -3,7 +3,7 @@ internal import Bytes
 /// The first sector of a segment file; layout in LogRecord.swift.
 struct SegmentHeader: Equatable {
     static let magic: UInt64 = 0x4C41_574E_4945_4B53  // "SKEINWAL"
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     /// Batches begin behind the header's sector.
     static let size = WALLimits.sectorBytes
 
@@ -12,7 +12,7 @@ struct SegmentHeader: Equatable {
     /// Equal in all segments of a directory.
     var logIdentity: UInt64
     var capacity: Int
-    /// Segments below this one are not needed any more.
+    /// Segments below this one were not needed any more when this one was opened.
     var oldest: UInt64
     var firstBatch: UInt64
     /// Where the segment before ends: nothing behind this offset counts. 0 for segment 1.
@@ -65,9 +65,9 @@ struct SegmentHeader: Equatable {
             let firstBatch = try reader.read(UInt64.self)
             let previousEnd = try reader.read(UInt64.self)
             let chain = try reader.read(UInt32.self)
-            guard let capacity = Int(exactly: capacity), let end = Int(exactly: previousEnd) else {
-                return .damaged
-            }
+            guard let capacity = Int(exactly: capacity), let end = Int(exactly: previousEnd),
+                oldest <= segment
+            else { return .damaged }
             return .header(
                 SegmentHeader(
                     segment: segment, salt: salt, logIdentity: logIdentity, capacity: capacity,

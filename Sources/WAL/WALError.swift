@@ -23,6 +23,15 @@ public enum WALError: Error, Equatable, Sendable {
     /// The operating system cannot read the file; `errno` says why.
     case unreadable(WALPosition, errno: Int32)
 
+    /// Whether bytes are not there or not what was written, as a disk does it; not a log that was
+    /// written wrongly.
+    var isOfDisk: Bool {
+        switch self {
+        case .damaged(_, .segmentHeader), .damaged(_, .batch), .unreadable: true
+        default: false
+        }
+    }
+
     /// A literal that can be compared.
     public struct StaticText: Equatable, Sendable, ExpressibleByStringLiteral {
         public var text: StaticString

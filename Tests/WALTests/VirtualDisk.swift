@@ -15,6 +15,14 @@ final class VirtualDisk: WALSource {
     }
 
     private(set) var files: [File] = []
+    /// Changes of the directory that are not synced, oldest first.
+    private var unsyncedNames: [NameChange] = []
+
+    private enum NameChange {
+        case removed(File)
+        case renamed(from: UInt64, to: UInt64)
+    }
+
     /// Set by a test: the next reads fail.
     var readError: WALError?
 
@@ -52,7 +60,19 @@ final class VirtualDisk: WALSource {
         }
     }
 
-    func syncCreation(_ number: UInt64) { self[number].exists = true }
+    /// Makes created, renamed and removed names durable.
+    func syncDirectory() {
+        for i in files.indices { files[i].exists = true }
+        unsyncedNames = []
+    }
+
+    /// Gives a file another number.
+    func rename(_ number: UInt64, to other: UInt64) {
+        invariant(!contains(other), "a file would be lost")
+        self[number].number = other
+        files.sort { $0.number < $1.number }
+        unsyncedNames.append(.renamed(from: number, to: other))
+    }
 
     func write(_ position: WALPosition, _ bytes: [UInt8]) {
         var offset = 0
@@ -73,14 +93,14 @@ final class VirtualDisk: WALSource {
 
     /// What a start does before recovery (R1).
     func syncAll() {
-        for i in files.indices {
-            files[i].exists = true
-            sync(files[i].number)
-        }
+        syncDirectory()
+        for file in files { sync(file.number) }
     }
 
     /// Loses power: every unsynced sector survives or not.
     func cutPower(_ random: inout SeededGenerator) {
+        for change in unsyncedNames.reversed() where random.below(2) == 0 { undo(change) }
+        unsyncedNames = []
         files.removeAll { !$0.exists && random.below(2) == 0 }
         let odds = random.below(4)
         for i in files.indices {
@@ -92,6 +112,18 @@ final class VirtualDisk: WALSource {
             files[i].unsynced = []
             files[i].current = files[i].durable
         }
+    }
+
+    private func undo(_ change: NameChange) {
+        switch change {
+        case .removed(let file):
+            guard !contains(file.number) else { return }
+            files.append(file)
+        case .renamed(let from, let to):
+            guard contains(to), !contains(from) else { return }
+            self[to].number = from
+        }
+        files.sort { $0.number < $1.number }
     }
 
     /// Kills the process: the page cache survives, the last write only up to some byte.
@@ -108,7 +140,10 @@ final class VirtualDisk: WALSource {
         files[i].current.replaceSubrange(last.offset..<last.offset + kept.count, with: kept)
     }
 
-    func remove(_ number: UInt64) { files.removeAll { $0.number == number } }
+    func remove(_ number: UInt64) {
+        unsyncedNames += files.filter { $0.number == number }.map { .removed($0) }
+        files.removeAll { $0.number == number }
+    }
 
     func trim(_ number: UInt64, to bytes: Int) {
         self[number].current.removeSubrange(bytes...)
