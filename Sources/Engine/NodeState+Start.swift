@@ -27,7 +27,9 @@ struct NodeHistory {
                 case .boot(let count, let syncMode, let machine):
                     boots = max(boots, count)
                     running = (syncMode, machine)
-                case .stopped: running = nil
+                case .stopped(let count):
+                    boots = max(boots, count)
+                    running = nil
                 case .bootstrap(let admitted): self.admitted = admitted
                 case .bound(let map): self.map = map
                 }
@@ -114,11 +116,11 @@ extension NodeState {
         wal = recovered.takeWriter()
         if history.name == nil {
             let identity = NodeRecord.identity(name: beginning.me.name, incarnation: incarnation)
-            wal.identity(identity.encode().readable)
+            identity.write(to: &wal)
         }
         let record = NodeRecord.boot(
             boot, syncMode: configuration.syncMode, machine: machine)
-        wal.identity(record.encode().readable)
+        record.write(to: &wal)
         // A process that died leaves its writes with the kernel; only a machine takes them along.
         if let before = history.running, before.syncMode != 0, before.machine != machine {
             mayLackEntries = true

@@ -444,7 +444,7 @@ extension NodeState {
         let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
         guard !leads || isAlone || isOver else { return }
         if stopBatch == nil {
-            wal.identity(NodeRecord.stopped.encode().readable)
+            NodeRecord.stopped(boot).write(to: &wal)
             stopBatch = wal.lastBatch + 1
         }
         if isOver || wal.durableBatch >= stopBatch ?? 0 { mayExit = true }

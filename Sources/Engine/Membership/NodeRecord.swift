@@ -1,5 +1,6 @@
 internal import Bytes
 internal import PeerProtocol
+internal import WAL
 
 /// What a node writes into its own log about itself, outside of any group.
 ///
@@ -7,17 +8,33 @@ internal import PeerProtocol
 ///   by which a lost directory is recognised.
 /// - `boot`: one per start of the process; names the origin of commands. Holds `appendfsync` and the
 ///   machine's own boot, so that a later start knows whether unsynced entries can have been lost.
-/// - `stopped`: the process ended cleanly, everything synced.
+/// - `stopped`: that process ended cleanly, everything synced. Takes the place of its `boot`.
 /// - `bootstrap`: the node takes part in the first vote, together with exactly these directories.
 /// - `bound`: genesis is applied; holds the cluster map.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
     case boot(UInt64, syncMode: UInt8, machine: UInt64)
-    case stopped
+    case stopped(UInt64)
     case bootstrap([Admitted])
     case bound([UInt8])
 
     private static let version: UInt8 = 1
+
+    /// Of the records of one class only the newest counts.
+    private var replacing: UInt32 {
+        switch self {
+        case .identity: 1
+        case .boot, .stopped: 2
+        case .bootstrap: 3
+        case .bound: 4
+        }
+    }
+
+    /// Adds the record to the log.
+    func write(to wal: inout WALWriter) {
+        let bytes = encode()
+        wal.identity(bytes.readable, replacing: replacing)
+    }
 
     func encode() -> ByteBuffer {
         var bytes = ByteBuffer()
@@ -32,8 +49,9 @@ enum NodeRecord: Equatable {
             bytes.append(littleEndian: count)
             bytes.append(syncMode)
             bytes.append(littleEndian: machine)
-        case .stopped:
+        case .stopped(let count):
             bytes.append(UInt8(5))
+            bytes.append(littleEndian: count)
         case .bootstrap(let admitted):
             bytes.append(UInt8(3))
             bytes.append(varint: UInt64(admitted.count))
@@ -74,7 +92,7 @@ enum NodeRecord: Equatable {
             let rest = reader.remaining
             self = .bound(try reader.readBytes(rest).copied)
         case 5:
-            self = .stopped
+            self = .stopped(try reader.read())
         default:
             throw .invalid("node record kind")
         }

@@ -66,8 +66,7 @@ extension NodeState {
                 fail("genesis names another data directory for this node")
                 return
             }
-            let record = NodeRecord.bound(genesis).encode()
-            wal.identity(record.readable)
+            NodeRecord.bound(genesis).write(to: &wal)
             adopt(map, now: now)
             log(.notice, "genesis groups=\(map.groups.count) members=\(map.members.count)")
         } catch {

@@ -195,8 +195,7 @@ extension NodeState {
             }
             admitted = found.sorted { $0.node < $1.node }
         }
-        let record = NodeRecord.bootstrap(admitted).encode()
-        wal.identity(record.readable)
+        NodeRecord.bootstrap(admitted).write(to: &wal)
         bootstrapBatch = wal.lastBatch + 1
         log(.notice, "bootstrap members=\(admitted.count)")
     }

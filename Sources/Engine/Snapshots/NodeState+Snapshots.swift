@@ -58,7 +58,7 @@ extension NodeState {
         let newest = snapshots.groups[group].durable.first?.id.index ?? 0
         guard replicas[group].applied > newest else { return false }
         if replicas[group].loggedBytes >= configuration.walMaxSize / 3 { return true }
-        return wal.liveBytes > configuration.walMaxSize / 4 * 3
+        return wal.heldBytes > configuration.walMaxSize / 4 * 3
             && wal.oldestHolder == replicas[group].group
     }
 
@@ -224,9 +224,9 @@ extension NodeState {
         else { return }
         var target = durable.count > 1 ? durable[1].id.index : 0
         // A log beyond its limit is cut to the newest: the peers have what a damaged one would cost.
-        let isLong = wal.liveBytes > configuration.walMaxSize
+        let isLong = wal.heldBytes > configuration.walMaxSize
         let isIdle =
-            wal.liveBytes > configuration.walMaxSize / 4 * 3
+            wal.heldBytes > configuration.walMaxSize / 4 * 3
             && wal.oldestHolder == replicas[group].group
             && replicas[group].applied == newest.index
         if isLong || isIdle { target = newest.index }
@@ -236,7 +236,7 @@ extension NodeState {
                 if let sending = snapshots.groups[group].sending.first(where: {
                     $0.peer == follower.id
                 }) {
-                    if wal.liveBytes < 2 * configuration.walMaxSize {
+                    if wal.heldBytes < 2 * configuration.walMaxSize {
                         target = min(target, sending.id.index)
                     }
                 } else if !isLong, follower.state == .replicate {
@@ -251,7 +251,7 @@ extension NodeState {
         wal.start(group: replicas[group].group, after: target, term: term, keepingRest: true)
         log(
             .notice,
-            "log-cut group=\(replicas[group].group) after=\(target) live=\(wal.liveBytes)")
+            "log-cut group=\(replicas[group].group) after=\(target) held=\(wal.heldBytes)")
     }
 
     // MARK: Whose turn it is
