@@ -324,6 +324,10 @@ public struct Engine: ~Copyable {
         public var commit: LogIndex
         public var applied: LogIndex
         public var lastIndex: LogIndex
+        /// The first entry that the log still holds.
+        public var firstIndex: LogIndex
+        /// Of durable snapshots, newest first.
+        public var snapshots: [LogIndex]
     }
 
     /// All replicas of this node, the system group first.
@@ -333,7 +337,9 @@ public struct Engine: ~Copyable {
                 group: node.replicas[group].group, role: node.replicas[group].core.role,
                 term: node.replicas[group].core.term, leader: node.replicas[group].core.leader,
                 commit: node.replicas[group].core.commit, applied: node.replicas[group].applied,
-                lastIndex: node.replicas[group].core.lastIndex)
+                lastIndex: node.replicas[group].core.lastIndex,
+                firstIndex: node.replicas[group].core.log.firstIndex,
+                snapshots: node.snapshots.groups[group].durable.map(\.id.index))
         }
     }
 

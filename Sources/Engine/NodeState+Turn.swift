@@ -165,6 +165,7 @@ extension NodeState {
             replicas[group].timeline.applied(upTo: replicas[group].applied, now: now.boot)
         }
         if let failure = replicas[group].failure { fail(failure) }
+        reportAudits(group, now: now)
         replicas[group].core.evictLog(
             toBytes: configuration.raftLogCache / replicas.count, applied: replicas[group].applied)
         serveBacklog(group, now: now)
@@ -174,6 +175,7 @@ extension NodeState {
     private mutating func roleChanged(_ group: Int, now: ClockReading) {
         statistics.elections += 1
         replicas[group].backlog.removeAll()
+        audits[group].forget()
         replicas[group].timeline.forget()
         replicas[group].timeProposed = 0
         replicas[group].expiryIndex = 0
@@ -307,6 +309,7 @@ extension NodeState {
             if replicas[group].core.role == .leader {
                 _ = flushProposals(group, now: now)
                 proposeExpiry(group, now: now)
+                considerAudit(group, now: now)
                 beginReadRound(group)
             } else {
                 replicas[group].proposals.removeAll(keepingCapacityUpTo: 1 << 20)

@@ -48,6 +48,8 @@ struct NodeState: ~Copyable {
     /// The log has taken everything up to this batch.
     var writtenBatch: UInt64 = 0
     var snapshots = SnapshotBoard()
+    /// The comparison of replicas, at the group's index.
+    var audits: [AuditBoard] = []
     /// Replicas that read their snapshot after the start: clients get -LOADING until there is none.
     var loadsAtStart = 0
     var isLoading: Bool { loadsAtStart > 0 }

@@ -47,6 +47,10 @@ public enum PeerFrameKind: UInt8, Sendable {
     case snapshotProgress = 12
     /// Who may write a snapshot; see `SnapshotTurn`.
     case snapshotTurn = 13
+    /// What a replica's state came to at an audit entry, for its leader.
+    case auditDigest = 14
+    /// The receiver's state is not the majority's, by the audit at an index.
+    case diverged = 15
 }
 
 /// Sizes of the peer protocol.

@@ -20,20 +20,30 @@ extension Keyspace {
     }
 
     /// A digest of one slot's keys in all databases, without the log time.
-    public func stateHash(slot: Int) -> UInt64 {
+    ///
+    /// - Parameter elementsMax: collections with more elements count by their size only, which bounds
+    ///   the time.
+    public func stateHash(slot: Int, elementsMax: Int = .max) -> UInt64 {
         var hash = StateHash()
         for database in 0..<Self.databaseCount where databases[database].count(ofSlot: slot) > 0 {
             hash.feed(database)
-            feed(&hash, database: database, slot: slot)
+            feed(&hash, database: database, slot: slot, elementsMax: elementsMax)
         }
         return hash.value
     }
 
-    private func feed(_ hash: inout StateHash, database: Int, slot: Int) {
+    private func feed(
+        _ hash: inout StateHash, database: Int, slot: Int, elementsMax: Int = .max
+    ) {
         hash.feed(slot)
         hash.feed(databases[database].count(ofSlot: slot))
         databases[database].visit(slot: slot) { _, item in
-            item.feed(&hash)
+            if item.elementCount <= elementsMax {
+                item.feed(&hash)
+            } else {
+                hash.feed(item.key)
+                hash.feed(item.elementCount)
+            }
             return true
         }
     }

@@ -114,6 +114,7 @@ extension NodeState {
         }
         routes.append(Route())
         snapshots.groups.append(SnapshotBoard.Group())
+        audits.append(AuditBoard())
         snapshots.groups[index].durable = found.stored
         if let usable = found.usable {
             invariant(committed >= firstIndex - 1, "a snapshot that the log does not continue")

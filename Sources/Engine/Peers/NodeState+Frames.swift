@@ -124,6 +124,13 @@ extension NodeState {
             case .snapshotProgress:
                 var whole = ByteReader(frame.body)
                 try receiveSnapshotProgress(&whole, from: peer, now: now)
+            case .auditDigest:
+                var whole = ByteReader(frame.body)
+                try receiveAuditDigest(&whole, from: peer, now: now)
+            case .diverged:
+                let index = try reader.readVarint()
+                guard replicas[group].core.leader == peer else { return }
+                diverged(group, at: index, now: now)
             case .snapshotTurn:
                 try receiveSnapshotTurn(&reader, group: group, from: peer, now: now)
             }

@@ -34,6 +34,8 @@ struct Replica: ~Copyable {
     var load: SnapshotLoad?
     /// The state is lost, and a peer must send it.
     var lacksState = false
+    /// What the audits applied in this turn came to.
+    var auditDigests: [(index: LogIndex, digest: UInt64)] = []
     /// Log that the entries applied since the last snapshot take, about.
     var loggedBytes = 0
 
@@ -170,6 +172,7 @@ struct Replica: ~Copyable {
             case .time: advance(to: try TimePayload(decoding: payload).time)
             case .expire: try applyExpiry(payload)
             case .fragment: try applyFragment(payload)
+            case .audit: auditDigests.append((index, audit(try AuditPayload(decoding: payload))))
             case .guardedEffects, .session, .configuration, .split, .prepare, .commit, .abort,
                 .membership:
                 failure =
