@@ -116,8 +116,7 @@ extension DataDirectory {
             guard truncate(path, off_t(trim.bytes)) == 0 else { throw currentError("cut", path) }
         }
         for segment in log.obsoleteSegments {
-            let path = path(of: segmentFileName(segment))
-            guard unlink(path) == 0 else { throw currentError("remove", path) }
+            try remove(segmentFileName(segment))
         }
         if !log.obsoleteSegments.isEmpty { try sync() }
     }

@@ -4,7 +4,6 @@ internal import WAL
 
 /// What runs on the log thread. `LogThread` has the rules.
 struct LogWorker {
-    private let directory: DataDirectory
     private let options: LogThread.Options
     private let monitor: Monitor<LogThread.State>
     private let preparer: LogFilePreparer
@@ -25,11 +24,10 @@ struct LogWorker {
     private struct GivenUp: Error {}
 
     init(
-        directory: DataDirectory, options: LogThread.Options, monitor: Monitor<LogThread.State>,
+        options: LogThread.Options, monitor: Monitor<LogThread.State>,
         preparer: LogFilePreparer, syncer: LogFileSyncer?,
         report: @escaping @Sendable (LogThread.Event) -> Void
     ) {
-        self.directory = directory
         self.options = options
         self.monitor = monitor
         self.preparer = preparer
@@ -129,8 +127,7 @@ struct LogWorker {
         var next = preparer.take(opening.segment)
         while next == nil || opening.capacity > options.segmentBytes {
             do throws(FileError) {
-                next = try LogFile.prepare(
-                    opening.segment, capacity: opening.capacity, in: directory)
+                next = try preparer.make(opening.segment, capacity: opening.capacity)
                 break
             } catch {
                 try waitForSpace(error)

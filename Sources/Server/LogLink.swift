@@ -39,6 +39,12 @@ final class LogLink {
     /// Hands a batch to the log thread.
     func write(_ batch: consuming WALBatch) { writer.submit(batch) }
 
+    /// Hands over the files of segments that the engine's log has given up.
+    func release(_ segments: [UInt64]) {
+        reader.forget(segments)
+        writer.release(segments)
+    }
+
     /// Asks for older records.
     func read(_ request: LogReadRequest) {
         let isAccepted = reader.submit(
@@ -70,6 +76,10 @@ final class LogLink {
         case .log(.room):
             host.say(.notice, "log-disk-has-room")
             host.engine.logSpaceChanged(to: .ample, now: SystemClock.reading())
+        case .log(.leftover(let error)):
+            host.say(
+                .warning,
+                "log-file-not-removed error=\"\(error)\" effect=\"the next start tries again\"")
         case .log(.failed(let error)):
             host.stop(.fatal("the log cannot be written: \(error)"))
         case .read(let id, .bytes(let bytes)):

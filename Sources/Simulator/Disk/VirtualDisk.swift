@@ -16,9 +16,21 @@ public struct VirtualDisk {
 
     public func size(of segment: UInt64) -> Int? { files[segment]?.size }
 
-    /// Creates or recycles a file of `bytes` zeros.
+    /// Creates a file of `bytes` zeros, in place of one that may be there.
     public mutating func create(_ segment: UInt64, bytes: Int) {
         files[segment] = VirtualFile(size: bytes)
+    }
+
+    /// Gives the file of a segment to another one: its first sector durably becomes zeros, the rest of
+    /// its contents stays.
+    public mutating func recycle(_ old: UInt64, as segment: UInt64) {
+        invariant(files[segment] == nil, "a file would be lost")
+        guard var file = files.removeValue(forKey: old) else {
+            invariantFailed("segment \(old), to be used again, does not exist")
+        }
+        file.write(offset: 0, bytes: [UInt8](repeating: 0, count: VirtualFile.sectorBytes).span)
+        file.sync()
+        files[segment] = file
     }
 
     public mutating func remove(_ segment: UInt64) { files[segment] = nil }

@@ -12,6 +12,8 @@ struct LogThread {
     private(set) var isWorking = false
     private var inFlight: (last: UInt64, segment: UInt64)?
     private var lastNumber: UInt64?
+    /// Segments that the log has given up, whose files are still there; oldest first.
+    private var spares: [UInt64] = []
 
     var isIdle: Bool { !isWorking && queue.isEmpty }
 
@@ -23,6 +25,27 @@ struct LogThread {
         queue.append(batch)
     }
 
+    /// Takes over the files of segments that the log has given up: two are kept to be used again, the
+    /// others are removed. As in the server, nothing depends on when.
+    mutating func release(_ segments: [UInt64], on disk: inout VirtualDisk) {
+        spares += segments
+        while spares.count > 2 { disk.remove(spares.removeFirst()) }
+    }
+
+    /// Makes the file of a segment, from one that was given up if there is one of the right size.
+    private mutating func open(
+        _ opening: (segment: UInt64, capacity: Int), on disk: inout VirtualDisk
+    ) {
+        while disk.size(of: opening.segment) == nil, let spare = spares.popLast() {
+            if disk.size(of: spare) == opening.capacity {
+                disk.recycle(spare, as: opening.segment)
+                return
+            }
+            disk.remove(spare)
+        }
+        disk.create(opening.segment, bytes: opening.capacity)
+    }
+
     /// Writes the next batches. A batch that opens a segment begins a sync of its own: everything
     /// before it is durable by then.
     /// - Returns: how many batches were taken.
@@ -32,7 +55,7 @@ struct LogThread {
         while taken < batchesMax, let batch = queue.first {
             if let opens = batch.opens {
                 if taken > 0 { break }
-                disk.create(opens.segment, bytes: opens.capacity)
+                open(opens, on: &disk)
             }
             if let current = inFlight, current.segment != batch.segment { break }
             queue.removeFirst()
