@@ -74,7 +74,7 @@ public struct SnapshotProgressFrame: Equatable, Sendable {
     public enum Status: UInt8, Sendable {
         /// The file is there up to the offset; go on from it.
         case wants = 0
-        /// The follower's state covers the snapshot.
+        /// The follower's state covers the snapshot; instead of the offset comes up to where.
         case installed = 1
         /// The follower could not take it; begin anew, later.
         case failed = 2

@@ -53,12 +53,10 @@ public struct TermStart: Equatable, Sendable {
 public struct RestoredGroup: ~Copyable, Sendable {
     public var term: Term = 0
     public var vote: NodeID?
-    /// First entry on disk; 1 while logs are not compacted.
+    /// First entry on disk; 1 until the log is compacted.
     public var firstIndex: LogIndex = 1
     /// Term of the entry before `firstIndex`.
     public var precedingTerm: Term = 0
-    /// Up to where entries are known to be committed: what a snapshot at this node covers.
-    public var committed: LogIndex = 0
     /// Last entry on disk; `firstIndex - 1` when there is none.
     public var lastIndex: LogIndex = 0
     /// Where each term begins, ascending, from `firstIndex` on.
@@ -66,6 +64,12 @@ public struct RestoredGroup: ~Copyable, Sendable {
     /// Records of the newest entries, contiguous up to `lastIndex`: as many as the cache holds,
     /// possibly none.
     public var tail = ByteBuffer()
+    /// The durable snapshot that this replica starts from, if it has one. A log that lacks entry
+    /// `snapshotIndex` of `snapshotTerm` (the process died before it began anew behind an installed
+    /// snapshot) is replaced by an empty one behind it. A snapshot from before the log's start is of no
+    /// use here: then `RaftCore.requireSnapshot`.
+    public var snapshotIndex: LogIndex = 0
+    public var snapshotTerm: Term = 0
     /// Whether the node's whole data directory was empty. Otherwise the replica neither votes nor
     /// campaigns for one promise after the start: it may have promised before it stopped.
     public var directoryWasEmpty = false

@@ -97,7 +97,6 @@ extension NodeState {
         raft.readLease = configuration.readLease
         var restored = restored
         let found = snapshot(for: group, &restored)
-        let committed = found.usable?.id.index ?? 0
         let firstIndex = restored.firstIndex
         let core = RaftCore(raft, restored: restored, seed: random.next(), now: now.boot)
         let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)
@@ -117,10 +116,9 @@ extension NodeState {
         audits.append(AuditBoard())
         snapshots.groups[index].durable = found.stored
         if let usable = found.usable {
-            invariant(committed >= firstIndex - 1, "a snapshot that the log does not continue")
             beginLoading(usable, into: index, isAtStart: true, now: now)
         } else if firstIndex > 1 {
-            lackState(index, "no snapshot of it was found")
+            lackState(index, "no snapshot of it was found", now: now)
         }
         for at in peers.indices { peers[at].inbound.append(InboundStreams()) }
     }

@@ -218,6 +218,6 @@ extension NodeState {
         // Snapshots of such a state are worth nothing, whenever it went wrong.
         for stored in snapshots.groups[group].durable { discard(stored.id, group: group) }
         replicas[group].forgetState()
-        lackState(group, "it differs from the majority's at entry \(index)")
+        lackState(group, "it differs from the majority's at entry \(index)", now: now)
     }
 }

@@ -37,9 +37,19 @@ extension Replica {
     }
 
     /// A durable snapshot becomes this replica's state; false when it is older than what is there.
-    mutating func install(index: LogIndex, term: Term, now: Instant) -> Bool {
-        core.install(index: index, term: term, now: now, effects: &effects)
+    mutating func install(
+        index: LogIndex, term: Term, now: Instant, liveness: PairLiveness
+    ) -> Bool {
+        core.install(
+            index: index, term: term, now: now, liveness: liveness, effects: &effects)
     }
+
+    mutating func requireSnapshot(now: Instant) {
+        core.requireSnapshot(now: now, effects: &effects)
+    }
+
+    /// The state is lost, and a peer must send it.
+    var lacksState: Bool { core.needsSnapshot }
 
     mutating func snapshotInstalled(at peer: NodeID, index: LogIndex, now: Instant) {
         core.snapshotInstalled(at: peer, index: index, now: now, effects: &effects)

@@ -32,8 +32,6 @@ struct Replica: ~Copyable {
     var failure: String?
     /// A snapshot is becoming the state: nothing is applied meanwhile.
     var load: SnapshotLoad?
-    /// The state is lost, and a peer must send it.
-    var lacksState = false
     /// What the audits applied in this turn came to.
     var auditDigests: [(index: LogIndex, digest: UInt64)] = []
     /// Log that the entries applied since the last snapshot take, about.

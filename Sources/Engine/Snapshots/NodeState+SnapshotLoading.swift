@@ -4,7 +4,6 @@ internal import Commands
 internal import Raft
 internal import Snapshot
 internal import Store
-internal import WAL
 
 /// From a snapshot's bytes to a replica's state: at the start, and when a leader sent one.
 extension NodeState {
@@ -69,20 +68,19 @@ extension NodeState {
             // The whole log is there: it makes the state again from its first entry.
             log(.warning, "state-from-log group=\(replicas[group].group)")
         } else {
-            lackState(group, "no snapshot of it can be read")
+            lackState(group, "no snapshot of it can be read", now: now)
         }
     }
 
     /// Neither snapshots nor the log make this replica's state: the peers must give it.
-    mutating func lackState(_ group: Int, _ reason: String) {
+    mutating func lackState(_ group: Int, _ reason: String, now: ClockReading) {
         guard !peers.isEmpty else {
             fail(
                 "the state of \(replicas[group].group) is lost: \(reason), and the log begins at entry \(replicas[group].core.log.firstIndex). 'skein check' tells what is damaged"
             )
             return
         }
-        replicas[group].lacksState = true
-        replicas[group].core.requireSnapshot()
+        replicas[group].requireSnapshot(now: now.boot)
         log(
             .warning,
             "state-lost group=\(replicas[group].group) reason=\"\(reason)\" effect=\"no vote until a peer has sent its snapshot\""
@@ -108,8 +106,7 @@ extension NodeState {
 // At the start.
 extension NodeState {
     /// What the directory's snapshots mean for a group whose log was found like this: all of them,
-    /// newest first, and the one to begin with. Where log and snapshot do not join, the log starts over
-    /// behind the snapshot, which holds only what was committed.
+    /// newest first, and the one to begin with.
     mutating func snapshot(
         for group: GroupID, _ restored: inout RestoredGroup
     ) -> (stored: [SnapshotBoard.Stored], usable: SnapshotBoard.Stored?) {
@@ -126,35 +123,9 @@ extension NodeState {
         guard let newest = stored.first, newest.id.index + 1 >= restored.firstIndex else {
             return (stored, nil)
         }
-        let (index, term) = (newest.id.index, newest.id.term)
-        if index > restored.lastIndex || restored.term(at: index) != term {
-            // A crash between the end of an installation and its record in the log.
-            wal.start(group: group, after: index, term: term, keepingRest: false)
-            restored.startOver(after: index, term: term)
-            wal.hardState(group: group, term: restored.term, vote: restored.vote)
-        }
-        restored.committed = index
+        restored.snapshotIndex = newest.id.index
+        restored.snapshotTerm = newest.id.term
         return (stored, newest)
-    }
-}
-
-extension RestoredGroup {
-    /// The term of an entry, or of the one before the first.
-    fileprivate func term(at index: LogIndex) -> Term? {
-        if index + 1 == firstIndex { return precedingTerm }
-        return termStarts.last { $0.index <= index }?.term
-    }
-
-    fileprivate mutating func startOver(after index: LogIndex, term: Term) {
-        firstIndex = index + 1
-        lastIndex = index
-        precedingTerm = term
-        termStarts = []
-        tail = ByteBuffer()
-        if self.term < term {
-            self.term = term
-            vote = nil
-        }
     }
 }
 

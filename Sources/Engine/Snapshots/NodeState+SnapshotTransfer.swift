@@ -26,7 +26,7 @@ extension NodeState {
     mutating func beginSending(_ group: Int, to peer: NodeID, now: ClockReading) {
         snapshots.groups[group].sending.removeAll { $0.peer == peer }
         guard let stored = snapshots.groups[group].durable.first,
-            stored.id.index + 1 >= replicas[group].core.log.firstIndex
+            stored.id.index >= replicas[group].core.snapshotFloor(of: peer)
         else {
             snapshots.groups[group].isWanted = true
             replicas[group].core.snapshotFailed(at: peer)
@@ -111,7 +111,7 @@ extension NodeState {
             let id = snapshots.groups[group].sending.remove(at: at).id
             snapshots.sentCount += 1
             log(.notice, "snapshot-sent id=\(id) peer=\(name(of: peer))")
-            replicas[group].snapshotInstalled(at: peer, index: id.index, now: now.boot)
+            replicas[group].snapshotInstalled(at: peer, index: progress.offset, now: now.boot)
         case .failed:
             snapshots.groups[group].sending.remove(at: at)
             replicas[group].core.snapshotFailed(at: peer)
@@ -155,7 +155,7 @@ extension NodeState {
             replicas[group].core.term == piece.header.leaderTerm
         else { return }
         if !replicas[group].lacksState, replicas[group].core.commit >= id.index {
-            tell(.installed, id, leaderTerm: piece.header.leaderTerm, group: group, to: peer)
+            tellInstalled(id, leaderTerm: piece.header.leaderTerm, group: group, to: peer)
             return
         }
         // It is here, and becomes the state already.
@@ -219,14 +219,22 @@ extension NodeState {
         snapshots.groups[group].receiving = nil
         let stored = SnapshotBoard.Stored(id: id, fileBytes: summary.fileBytes)
         keep(stored, group: group)
-        guard replicas[group].install(index: id.index, term: id.term, now: now.boot) else {
-            tell(.installed, id, leaderTerm: receiving.leaderTerm, group: group, to: receiving.from)
-            return
+        let isNew = replicas[group].install(
+            index: id.index, term: id.term, now: now.boot, liveness: liveness)
+        if isNew {
+            snapshots.receivedCount += 1
+            beginLoading(stored, into: group, isAtStart: false, now: now)
         }
-        snapshots.receivedCount += 1
-        replicas[group].lacksState = false
-        beginLoading(stored, into: group, isAtStart: false, now: now)
-        tell(.installed, id, leaderTerm: receiving.leaderTerm, group: group, to: receiving.from)
+        tellInstalled(id, leaderTerm: receiving.leaderTerm, group: group, to: receiving.from)
+    }
+
+    /// Whether it was new or not: the leader goes on behind what is committed here.
+    private mutating func tellInstalled(
+        _ id: SnapshotID, leaderTerm: Term, group: Int, to peer: NodeID
+    ) {
+        tell(
+            .installed, id, leaderTerm: leaderTerm, group: group, to: peer,
+            offset: Int(replicas[group].core.commit))
     }
 
     /// A file here turned out to be damaged, while it was received or read.

@@ -245,10 +245,9 @@ extension NodeState {
             }
         }
         guard target >= replicas[group].core.log.firstIndex, target <= replicas[group].applied,
-            let term = replicas[group].core.log.term(at: target)
+            target > 0
         else { return }
         replicas[group].core.compact(upTo: target)
-        wal.start(group: replicas[group].group, after: target, term: term, keepingRest: true)
         log(
             .notice,
             "log-cut group=\(replicas[group].group) after=\(target) held=\(wal.heldBytes)")
