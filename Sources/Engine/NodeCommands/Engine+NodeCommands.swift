@@ -121,20 +121,19 @@ extension Engine {
             beginGather(
                 index, merge: .pick, request: [Array("DBSIZE".utf8)], isWrite: false, now: now)
         case "scan":
-            guard let group = groupOfCursor(request) else {
-                return reply(index) { $0.error("ERR invalid cursor") }
-            }
-            beginSingle(index, group: group, request: request.arguments, now: now)
+            beginSingle(
+                index, group: groupOfCursor(request), request: request.arguments, now: now)
         default:
             return reply(index) { $0.error(text: "ERR \(spec.name) has no way over all groups") }
         }
         return .started
     }
 
-    /// SCAN goes through the slots, and so through the groups, in order.
-    private func groupOfCursor(_ request: NodeRequest) -> Int? {
-        if node.dataGroups == 1 { return 1 }
-        guard let raw = UInt64(request.text(1)) else { return nil }
+    /// SCAN goes through the slots, and so through the groups, in order. Any group answers for a cursor
+    /// that is none.
+    private func groupOfCursor(_ request: NodeRequest) -> Int {
+        let cursor = request.arguments[1]
+        guard node.dataGroups > 1, let raw = CommandTable.scanCursor(cursor.span) else { return 1 }
         let slot = min(max(0, ScanCursor(raw: raw).slot), HashSlot.count - 1)
         return node.group(of: HashSlot(UInt16(slot)))
     }
@@ -252,19 +251,20 @@ extension Engine {
         return reply(index) { NodeReplies.hello(id: id, version: resp, to: &$0) }
     }
 
-    /// `DEBUG SLEEP seconds`: the whole node stands still after this turn, like Redis does.
+    /// `DEBUG SLEEP seconds`: the whole node stands still after this turn, like Redis does; for a day at
+    /// most. What is no number, or is negative, is no pause.
     private mutating func debug(_ index: Int, _ request: NodeRequest) -> NodeCommandStep? {
-        guard request.count == 3, request.word(1) == "sleep", let seconds = Double(request.text(2)),
-            seconds >= 0, seconds < 86_400
-        else {
-            let name = request.text(1)
+        guard request.count == 3, request.word(1) == "sleep" else {
+            let name = request.arguments[1]
             return reply(index) {
-                $0.error(
-                    text:
-                        "ERR unknown subcommand or wrong number of arguments for '\(name)'. Try DEBUG HELP."
-                )
+                $0.openError("ERR unknown subcommand or wrong number of arguments for '")
+                $0.errorText(CommandTable.clipped(name.span))
+                $0.errorText("'. Try DEBUG HELP.")
+                $0.closeError()
             }
         }
+        let text = request.arguments[2]
+        let seconds = min(max(0, FloatText.parseBound(text.span) ?? 0), 86_400)
         outbox.sleep = .microseconds(Int64(seconds * 1_000_000))
         return reply(index) { $0.ok() }
     }

@@ -116,6 +116,7 @@ extension NodeState {
         let request = parser.request(over: input)
         let resolution = CommandTable.resolve(request)
         guard case .found(let spec) = resolution else {
+            if Self.isHTTP(request) { return refuseHTTP(&session) }
             let step = answerInPlace(&session) {
                 CommandTable.writeError(resolution, request, to: &$0)
             }
@@ -164,6 +165,24 @@ extension NodeState {
         return spec.isWrite
             ? queueWrite(&session, request, spec, group: group, now: now)
             : read(&session, request, spec, group: group, now: now, mayRead: mayRead)
+    }
+
+    /// Whether the request is a line of HTTP: a web page that makes a browser send commands hidden in
+    /// the body of a request comes with one of these first.
+    private static func isHTTP(_ request: Request) -> Bool {
+        request.matches(0, "post") || request.matches(0, "host:")
+    }
+
+    /// Ends the session without a reply, as Redis does, before it reaches the body of the request.
+    private mutating func refuseHTTP(_ session: inout Session) -> Step {
+        guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+        log(
+            .warning,
+            "client-closed addr=\(session.address) reason=\"HTTP: perhaps an attack through a browser\""
+        )
+        session.output.removeAll(keepingCapacityUpTo: 0)
+        session.isClosing = true
+        return .done
     }
 
     /// Answers a request that needs nothing but the session.
