@@ -538,8 +538,7 @@ public struct Engine: ~Copyable {
         }
         sessions.flushing.removeAll(keepingCapacity: true)
         node.flush(into: &outbox, now: now)
-        if !sessions.ready.isEmpty || node.hasUnrouted || node.hasGarbage || node.hasSnapshotWork
-        {
+        if !sessions.ready.isEmpty || node.hasUnrouted || node.hasGarbage || node.hasSnapshotWork {
             hasMoreWork = true
         }
         for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {

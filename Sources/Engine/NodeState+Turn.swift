@@ -464,8 +464,8 @@ extension NodeState {
             statistics.logBatches += 1
             sealedAt = now.boot
         }
-        swap(&outbox.snapshotCommands, &snapshotCommands)
-        invariant(snapshotCommands.isEmpty, "the host left snapshot commands behind")
+        outbox.snapshotCommands.append(contentsOf: snapshotCommands)
+        snapshotCommands.removeAll(keepingCapacity: true)
         outbox.segmentsReleased.append(contentsOf: releasedSegments)
         releasedSegments.removeAll(keepingCapacity: true)
         outbox.logReads.append(contentsOf: pendingReads)
