@@ -5,10 +5,15 @@ public import Snapshot
 /// The snapshot files of a data directory. One thread at a time.
 struct SnapshotDirectory: SnapshotFiles, ~Copyable {
     private let directory: DataDirectory
+    private let reservedBytes: Int
     /// Files being written; a few.
     private var writing: [SnapshotWriteback] = []
 
-    init(_ directory: DataDirectory) { self.directory = directory }
+    /// - Parameter reservedBytes: room on the disk that writing leaves to others.
+    init(_ directory: DataDirectory, reservedBytes: Int = 0) {
+        self.directory = directory
+        self.reservedBytes = reservedBytes
+    }
 
     func names() throws(SnapshotFileError) -> [String] {
         do throws(FileError) { return try directory.names() } catch { throw .init(error) }
@@ -22,7 +27,9 @@ struct SnapshotDirectory: SnapshotFiles, ~Copyable {
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw .init(currentError("create", path)) }
         writing.append(
-            SnapshotWriteback(descriptor: descriptor, path: path, isReadSoon: isReadSoon))
+            SnapshotWriteback(
+                descriptor: descriptor, path: path, isReadSoon: isReadSoon,
+                reservedBytes: reservedBytes))
         return SnapshotFileHandle(descriptor)
     }
 

@@ -9,11 +9,14 @@ final class SnapshotLink {
     private let thread: SnapshotThread
 
     /// Starts the thread; `onEvent` is called on the loop.
+    ///
+    /// - Parameter reservedBytes: room on the disk that is left to the log.
     init(
-        _ directory: DataDirectory, on loop: Loop, onEvent: @escaping (SnapshotEvent) -> Void
+        _ directory: DataDirectory, reservedBytes: Int, on loop: Loop,
+        onEvent: @escaping (SnapshotEvent) -> Void
     ) throws(UVError) {
         let arrivals = arrivals
-        thread = try SnapshotThread(directory) { arrivals.post($0) }
+        thread = try SnapshotThread(directory, reservedBytes: reservedBytes) { arrivals.post($0) }
         try arrivals.attach(to: loop, onMessage: onEvent)
     }
 

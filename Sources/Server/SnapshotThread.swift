@@ -30,13 +30,17 @@ public final class SnapshotThread: Sendable {
     private static let nice: Int32 = 10
 
     /// Starts the thread. `report` is called on it, and must only hand the event on.
+    ///
+    /// - Parameter reservedBytes: room on the disk that snapshots leave to the log: they fail as on a
+    ///   full disk before they touch it.
     public init(
-        _ directory: DataDirectory, report: @escaping @Sendable (SnapshotEvent) -> Void
+        _ directory: DataDirectory, reservedBytes: Int = 0,
+        report: @escaping @Sendable (SnapshotEvent) -> Void
     ) throws(UVError) {
         let monitor = monitor
         thread = try JoinedThread(name: "skein-snapshot") {
             skein_yield_to_others(Self.nice)
-            Self.run(directory, monitor, report)
+            Self.run(SnapshotDirectory(directory, reservedBytes: reservedBytes), monitor, report)
         }
     }
 
@@ -74,10 +78,10 @@ public final class SnapshotThread: Sendable {
     }
 
     private static func run(
-        _ directory: DataDirectory, _ monitor: Monitor<State>,
+        _ directory: consuming SnapshotDirectory, _ monitor: Monitor<State>,
         _ report: @Sendable (SnapshotEvent) -> Void
     ) {
-        var executor = SnapshotExecutor(SnapshotDirectory(directory))
+        var executor = SnapshotExecutor(directory)
         var queued: [Queued] = []
         while true {
             let goOn: Bool? = monitor.wait { state in

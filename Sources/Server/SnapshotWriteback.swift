@@ -13,6 +13,8 @@ struct SnapshotWriteback {
     /// Whether somebody will read it next: a received file is loaded. An own one mostly is not, and
     /// would only push other files out of memory.
     let isReadSoon: Bool
+    /// Room on the disk that is the log's: a snapshot that needed it would stop all writes.
+    let reservedBytes: Int
     private var offset = 0
     /// Before this offset writing back was begun; before this one it is over.
     private var started = 0
@@ -23,10 +25,11 @@ struct SnapshotWriteback {
     /// At most so much is on its way.
     private static let unwrittenMax = 8 << 20
 
-    init(descriptor: Int32, path: String, isReadSoon: Bool) {
+    init(descriptor: Int32, path: String, isReadSoon: Bool, reservedBytes: Int) {
         self.descriptor = descriptor
         self.path = path
         self.isReadSoon = isReadSoon
+        self.reservedBytes = reservedBytes
     }
 
     mutating func append(_ bytes: borrowing ByteBuffer) throws(FileError) {
@@ -43,10 +46,19 @@ struct SnapshotWriteback {
             offset += written
         }
         guard offset - started >= Self.stretchBytes else { return }
+        guard hasRoom() else { throw FileError(operation: "write", path: path, errno: ENOSPC) }
         try check(skein_start_writeback(descriptor, Int64(started), Int64(offset - started)))
         started = offset
         guard offset - finished > Self.unwrittenMax else { return }
         try finish(upTo: offset - Self.unwrittenMax / 2)
+    }
+
+    /// Whether the reserve is untouched. What cannot be asked is not full.
+    private func hasRoom() -> Bool {
+        guard reservedBytes > 0 else { return true }
+        var status = statvfs()
+        guard fstatvfs(descriptor, &status) == 0 else { return true }
+        return Int(status.f_bavail) * Int(status.f_frsize) >= reservedBytes
     }
 
     private mutating func finish(upTo end: Int) throws(FileError) {

@@ -11,11 +11,11 @@ final class SnapshotBench: Sendable {
     private let thread: SnapshotThread
     private let log: SnapshotEventLog
 
-    init(_ directory: DataDirectory) throws {
+    init(_ directory: DataDirectory, reservedBytes: Int = 0) throws {
         self.directory = directory
         let log = SnapshotEventLog()
         self.log = log
-        thread = try SnapshotThread(directory) { log.append($0) }
+        thread = try SnapshotThread(directory, reservedBytes: reservedBytes) { log.append($0) }
     }
 
     convenience init(_ path: String) throws { try self.init(DataDirectory(path: path)) }

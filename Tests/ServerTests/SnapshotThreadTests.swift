@@ -211,6 +211,18 @@ import Testing
         bench.stop()
     }
 
+    @Test func `a snapshot leaves the log its room`() throws {
+        let base = TemporaryDirectory()
+        let bench = try SnapshotBench(DataDirectory(path: base.path), reservedBytes: 1 << 60)
+        bench.submit(writing(stream, header(id)))
+        let reason = bench.wait { event -> String? in
+            if case .failed(id, let reason) = event { reason } else { nil }
+        }
+        #expect(reason?.contains("No space left") == true)
+        bench.stop()
+        #expect(TemporaryDirectory.names(in: base.path) == ["LOCK"])
+    }
+
     @Test func `pieces that there is no room for are asked for again`() throws {
         let base = TemporaryDirectory()
         let bench = try SnapshotBench(base.path)
