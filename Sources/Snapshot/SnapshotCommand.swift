@@ -15,7 +15,7 @@ public import Bytes
 public enum SnapshotCommand: Sendable {
     /// Begins a snapshot of this node's own state.
     case begin(SnapshotHeader)
-    /// The next bytes of its stream: exactly `SnapshotLimits.chunkBytes` of them, fewer (not zero) in
+    /// The next bytes of its stream: exactly the header's `chunkBytes` of them, fewer (not zero) in
     /// the last chunk only. At most `chunksAheadMax` beyond what `written` reported.
     case chunk(SnapshotID, SharedBytes)
     /// That was all: makes the file durable.

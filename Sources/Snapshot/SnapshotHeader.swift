@@ -4,6 +4,9 @@ public struct SnapshotHeader: Hashable, Sendable {
     /// The cluster's 128 random bits: a file of another cluster must never be loaded.
     public var clusterHigh: UInt64
     public var clusterLow: UInt64
+    /// Length of every chunk but the last, before compression; 1...`SnapshotLimits.chunkBytesMax`.
+    /// To be equal on all replicas, so that they cut their streams alike.
+    public var chunkBytes = SnapshotLimits.chunkBytes
 
     public init(id: SnapshotID, clusterHigh: UInt64, clusterLow: UInt64) {
         self.id = id

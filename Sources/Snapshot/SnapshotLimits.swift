@@ -4,6 +4,8 @@ public enum SnapshotLimits {
     /// LZ4's window, so that cutting costs little; small enough that compressing one (half a
     /// millisecond) holds nothing up.
     public static let chunkBytes = 256 << 10
+    /// The longest chunk that a file may have: what a reader must be ready to hold.
+    public static let chunkBytesMax = 1 << 20
     /// Chunks of one snapshot that the engine may have handed over beyond what `written` reported;
     /// it pauses the image then, so that a slow disk does not gather the state in memory.
     public static let chunksAheadMax = 16
@@ -12,6 +14,9 @@ public enum SnapshotLimits {
     /// Bytes of chunks and pieces that may wait for the snapshot thread. Beyond it a chunk ends its
     /// snapshot with `failed`, and a piece of a peer's is dropped and asked for again.
     public static let queuedBytesMax = 64 << 20
+    /// Reads for followers are answered with nothing when so many commands wait: the answers gather
+    /// in memory, too.
+    public static let queuedReadsMax = 1024
     /// Snapshots that may be written, received or loaded at a time, each kind for itself (a file
     /// stays open for each); the next is refused with `failed` or `loadFailed`.
     public static let underWayMax = 64
