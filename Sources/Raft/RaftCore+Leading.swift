@@ -176,6 +176,10 @@ extension RaftCore {
             return
         }
         if let mine = log.term(at: reply.hintIndex), mine != reply.hintTerm { return }
+        // Said about an old append; what was sent since goes on from there.
+        if progress[position].state == .replicate, reply.hintIndex < progress[position].next {
+            return
+        }
         progress[position].search(from: reply.hintIndex + 1, empty: false)
     }
 
@@ -192,6 +196,9 @@ extension RaftCore {
             if !progress[position].probeSent {
                 isTold = sendProbe(to: position, now: now, effects: &effects)
             }
+        case .replicate where progress[position].next < log.firstIndex:
+            // Whatever of the window still arrives, what comes behind it is gone.
+            progress[position].needSnapshot()
         case .replicate:
             while progress[position].next <= log.lastIndex,
                 progress[position].hasRoom(bytesMax: configuration.inflightBytesMax),
@@ -313,6 +320,21 @@ extension RaftCore {
 
     // MARK: Links
 
+    /// Takes everything on its way to a follower for lost.
+    mutating func restart(_ position: Int) {
+        progress[position].restart()
+        // More may have arrived than was acknowledged: a snapshot only if the follower says so.
+        if progress[position].state == .probe, progress[position].next < log.firstIndex {
+            searchAgain(position)
+        }
+    }
+
+    /// Asks a follower where it stands, as far back as this log tells.
+    mutating func searchAgain(_ position: Int) {
+        progress[position].search(
+            from: max(progress[position].match + 1, log.firstIndex), empty: true)
+    }
+
     /// The connection to `peer` is there (again): whatever was on its way is lost.
     public mutating func linkUp(_ peer: NodeID) {
         guard let position = position(of: peer) else { return }
@@ -321,10 +343,9 @@ extension RaftCore {
         progress[position].linkUp = true
         if progress[position].state == .snapshot {
             // Ask where it stands now; if it still needs a snapshot, the host hears so again.
-            progress[position].search(
-                from: max(progress[position].match + 1, log.firstIndex), empty: true)
+            searchAgain(position)
         }
-        progress[position].restart()
+        restart(position)
         progress[position].waitingSince = nil
     }
 

@@ -38,8 +38,7 @@ extension RaftCore {
         else { return }
         progress[position].snapshotFailed = true
         progress[position].waitingSince = nil
-        progress[position].search(
-            from: max(progress[position].match + 1, log.firstIndex), empty: true)
+        searchAgain(position)
     }
 
     /// The least index at which a snapshot for `peer` may end: its own log, or this leader's, goes on

@@ -213,7 +213,7 @@ extension RaftCore {
             if progress[position].state == .replicate, progress[position].inflight.isEmpty {
                 progress[position].heartbeatWanted = true
             } else {
-                progress[position].restart()
+                restart(position)
             }
         }
         if let transfer, now >= transfer.deadline {

@@ -56,6 +56,10 @@ struct Oracle {
         recordInMemory(replica.core, at: index) ?? node.disk.entry(at: index)!.record
     }
 
+    func term(of index: LogIndex) -> Term { Self.term(of: committed[Int(index) - 1]) }
+
+    func state(after index: LogIndex) -> UInt64 { states[Int(index)] }
+
     /// A state machine, however it came there, is what the committed entries make of it.
     func checkState(_ node: Node) {
         precondition(

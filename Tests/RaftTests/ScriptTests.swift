@@ -115,7 +115,7 @@ struct ScriptSession {
         case "evict": evict(node(words[0]))
         case "snapshot": snapshot(node(words[0]))
         case "compact": compact(node(words[0]), upTo: words.count > 1 ? LogIndex(words[1])! : .max)
-        case "ship": ship(from: node(words[0]), to: node(words[1]))
+        case "ship": ship(words)
         case "answer": answer(words)
         case "lose": node(words[0]).disk.snapshots = []
         case "followers": followers(of: node(words[0]))
@@ -210,7 +210,8 @@ struct ScriptSession {
         if !isLost { cluster.deliver(envelope) }
     }
 
-    /// `deliver [FROM TO] [pong|ping] [last] [drop]`: what is on its way now, not what follows from it.
+    /// `deliver [FROM TO] [pong|ping] [last] [drop] [copy]`: what is on its way now, not what follows
+    /// from it. A copy stays on its way, for later.
     private func deliver(_ words: [String]) {
         let nodes = words.compactMap { Int($0) }.map { NodeID(UInt16($0)) }
         let kind = words.first { $0 == "ping" || $0 == "pong" }
@@ -223,7 +224,9 @@ struct ScriptSession {
         var chosen = cluster.network.indices.filter { matches(cluster.network[$0]) }
         if words.contains("last") { chosen = chosen.suffix(1) }
         let envelopes = chosen.map { cluster.network[$0] }
-        for position in chosen.reversed() { cluster.network.remove(at: position) }
+        if !words.contains("copy") {
+            for position in chosen.reversed() { cluster.network.remove(at: position) }
+        }
         for envelope in envelopes { pass(envelope, drop: words.contains("drop")) }
     }
 
@@ -280,13 +283,23 @@ struct ScriptSession {
         cluster.compact(node, upTo: index)
     }
 
-    /// `ship FROM TO`: the newest snapshot of one node is installed at another; the answer waits for
-    /// `answer FROM TO [failed]`.
-    private func ship(from node: Node, to peer: Node) {
-        cluster.install(peer, node.disk.snapshots.last!, from: node.id)
+    /// `ship FROM TO [INDEX]`: the newest snapshot of one node, or one that ends at INDEX, is installed at
+    /// another; what became of it waits for `answer`.
+    private func ship(_ words: [String]) {
+        let (node, peer) = (node(words[0]), node(words[1]))
+        guard words.count > 2 else {
+            return cluster.install(peer, node.disk.snapshots.last!, from: node.id)
+        }
+        let index = LogIndex(words[2])!
+        guard index <= cluster.oracle.commit else { return cluster.note("nobody has committed it") }
+        let snapshot = Disk.Snapshot(
+            index: index, term: cluster.oracle.term(of: index),
+            state: cluster.oracle.state(after: index))
+        cluster.install(peer, snapshot, from: node.id)
     }
 
-    /// `answer LEADER FOLLOWER [failed|INDEX]`: what became of a transfer reaches the leader.
+    /// `answer LEADER FOLLOWER [failed|INDEX]`: what became of a transfer reaches the leader; or what
+    /// the script says.
     private func answer(_ words: [String]) {
         let (leader, follower) = (node(words[0]).id, node(words[1]).id)
         let at = cluster.network.firstIndex {
@@ -297,6 +310,7 @@ struct ScriptSession {
         if words.count > 2 {
             envelope = Cluster.Envelope(
                 from: follower, to: leader, payload: .installed(LogIndex(words[2])))
+            cluster.note(describe(envelope!))
         }
         if let envelope { cluster.deliver(envelope) }
     }
@@ -381,9 +395,9 @@ struct ScriptSession {
         let replica = node.replica!
         var parts: [String] = []
         for index in replica.core.log.firstIndex..<(replica.core.lastIndex + 1) {
-            parts.append("\(index)@\(replica.core.log.term(at: index)!)")
+            parts.append(" \(index)@\(replica.core.log.term(at: index)!)")
         }
-        cluster.note("\(node.id) log \(parts.joined(separator: " "))")
+        cluster.note("\(node.id) log\(parts.joined())")
     }
 }
 
