@@ -5,6 +5,7 @@ internal import Glibc
 internal import Logging
 internal import Raft
 public import UV
+internal import WAL
 
 /// A running node: the loop, the engine on it, and everything that connects the two to the world.
 /// Loop thread only.
@@ -18,6 +19,7 @@ public import UV
 ///     links           the peers' sockets            PeerLinks, PeerDial
 ///     livenessThread  pings, on their own loop      LivenessThread, LivenessExchange
 ///     logLink         the log's threads             LogLink, LogThread
+///     snapshotLink    the snapshots' thread         SnapshotLink, SnapshotThread
 public final class NodeHost {
     let loop: Loop
     let log: Logger
@@ -29,6 +31,7 @@ public final class NodeHost {
     private(set) var cluster: ClusterListener!
     private(set) var links: PeerLinks!
     private(set) var logLink: LogLink!
+    private(set) var snapshotLink: SnapshotLink!
     private(set) var livenessThread: LivenessThread!
 
     let turn: TurnTimers
@@ -58,6 +61,11 @@ public final class NodeHost {
         links = PeerLinks(self, from: places.bind)
         logLink = try LogLink(
             self, places.directory, mode: LogThread.SyncMode(configuration.appendfsync), liveness)
+        snapshotLink = try SnapshotLink(
+            places.directory, reservedBytes: 2 * WALLimits.segmentBytes, on: loop
+        ) { [unowned self] event in
+            self.engine.snapshotMoved(event, now: SystemClock.reading())
+        }
         livenessThread = try LivenessThread(
             LivenessSettings(configuration, from: places.bind), liveness, log: log)
         turn.onTurn = { [unowned self] in endTurn() }
@@ -137,6 +145,7 @@ public final class NodeHost {
         cluster.close()
         links.closeAll()
         livenessThread.stop()
+        snapshotLink.stop()
         logLink.stop()
         loop.closeAllHandles()
     }

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Snapshot
 
 /// Processes on nodes: turns, the log thread, pair liveness.
 extension Simulation {
@@ -41,7 +42,9 @@ extension Simulation {
         }
         if powerCut {
             let dirty = node.disk.dirtySectors
-            let lost = node.disk.powerCut(survival: options.disk.survival, random: &node.random)
+            let lost =
+                node.disk.powerCut(survival: options.disk.survival, random: &node.random)
+                + node.snapshots.powerCut()
             if lost > 0 { counts.add(.tornSectors, lost) }
             trace.record(
                 .fault, at: now, who: number, UInt64(lost), UInt64(dirty), text: "power cut")
@@ -59,6 +62,7 @@ extension Simulation {
     func wipe(_ number: Int) {
         counts.add(.wipe)
         nodes[number].disk = VirtualDisk()
+        nodes[number].snapshots = VirtualSnapshots()
     }
 
     /// A new cluster begins: what the replicas of the old one had says nothing about it.
@@ -125,6 +129,8 @@ extension Simulation {
             trace.record(.log, at: now, who: node.number, text: line)
         }
         for batch in outbound.batches { process.log.add(batch) }
+        process.log.release(outbound.segmentsReleased, on: &node.disk)
+        startSnapshotStep(on: node)
         startSync(on: node)
         logReads += outbound.reads.count
         for wish in outbound.reads {
@@ -253,6 +259,39 @@ extension Simulation {
         }
         let bytes = node.disk.read(wish.segment, offset: wish.offset, count: wish.count)
         deliver(.logRead(id: wish.id, bytes: bytes), to: number, life: life)
+    }
+
+    // The snapshot thread
+
+    func startSnapshotStep(on node: SimulatedNode) {
+        guard let process = node.process, process.snapshots.begin() else { return }
+        let latency = node.random.interval(options.disk.write)
+        let slow = Interval(nanoseconds: latency.nanoseconds * node.diskSlowness)
+        schedule(.snapshotStep(node: node.number, life: process.life), after: slow)
+    }
+
+    func snapshotStepped(on number: Int, life: Int) {
+        let node = nodes[number]
+        guard let process = process(number, life: life) else { return }
+        let free = max(node.diskStalledUntil, node.pausedUntil, now)
+        guard free == now else {
+            queue.schedule(.snapshotStep(node: number, life: life), at: free)
+            return
+        }
+        for event in process.snapshots.finish() {
+            switch event {
+            case .durable(let summary):
+                trace.record(.wal, at: now, who: number, summary.id.index, text: "\(summary.id)")
+                checker.snapshot(summary, node: number, at: now)
+                snapshotsDurable += 1
+            case .loaded(let id, _, isLast: true):
+                trace.record(.wal, at: now, who: number, id.index, text: "\(id) loaded")
+                snapshotsLoaded += 1
+            default: break
+            }
+            deliver(.snapshot(event), to: number, life: life)
+        }
+        startSnapshotStep(on: node)
     }
 
     // Pair liveness

@@ -19,6 +19,7 @@ public final class Simulation {
         case network(VirtualNetwork.Wish)
         case syncEnds(node: Int, life: Int)
         case logRead(node: Int, life: Int, LogReadWish)
+        case snapshotStep(node: Int, life: Int)
         case livenessTimer(node: Int, life: Int)
         case client(Int, generation: Int)
         case patienceEnds(Int, generation: Int)
@@ -54,6 +55,9 @@ public final class Simulation {
     var finalReadsDone = false
     /// Log reads that were asked for.
     var logReads = 0
+    /// Snapshots that became durable, and that became a state.
+    var snapshotsDurable = 0
+    var snapshotsLoaded = 0
     /// A node whose disk is damaged on purpose: that it does not start is right.
     var expectsRefusal: Int?
     /// Nodes that lost their directory, and belong to the cluster no more.
@@ -130,6 +134,7 @@ public final class Simulation {
         case .network(let wish): fulfil(wish)
         case .syncEnds(let node, let life): syncEnded(on: node, life: life)
         case .logRead(let node, let life, let wish): answer(wish, on: node, life: life)
+        case .snapshotStep(let node, let life): snapshotStepped(on: node, life: life)
         case .livenessTimer(let node, let life): sendPings(from: node, life: life)
         case .client(let number, let generation): act(client: number, generation: generation)
         case .patienceEnds(let number, let generation):

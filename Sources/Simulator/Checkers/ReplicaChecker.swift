@@ -1,3 +1,5 @@
+internal import Snapshot
+
 /// What the replicas of one cluster must agree on, checked while the run goes on.
 ///
 /// 1. A group has at most one leader in a term.
@@ -12,6 +14,7 @@ struct ReplicaChecker {
 
     private var leaders: [Place: Int] = [:]
     private var hashes: [Place: (hash: UInt64, node: Int)] = [:]
+    private var snapshots: [SnapshotID: (checksum: UInt32, node: Int)] = [:]
     private var terms: [Place: UInt64] = [:]
     private var commits: [Place: UInt64] = [:]
     private(set) var violations: [Violation] = []
@@ -63,6 +66,22 @@ struct ReplicaChecker {
                 ))
         }
         commits[ofLife] = commit
+    }
+
+    /// A snapshot is durable: all of one index hold the same bytes, whoever wrote them.
+    mutating func snapshot(_ summary: SnapshotSummary, node: Int, at moment: Moment) {
+        guard let known = snapshots[summary.id] else {
+            snapshots[summary.id] = (summary.rawChecksum, node)
+            return
+        }
+        comparisons += 1
+        if known.checksum != summary.rawChecksum {
+            violations.append(
+                Violation(
+                    "snapshot",
+                    "\(summary.id): node \(known.node) and node \(node) wrote other bytes (\(moment))"
+                ))
+        }
     }
 
     /// A replica's state after applying up to `applied`.

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Snapshot
 
 /// What reaches a process between two turns; taken by its next turn in this order.
 enum Inbound {
@@ -13,12 +14,15 @@ enum Inbound {
     case outputQueued(connection: Int, bytes: Int)
     case logDurable(batch: UInt64)
     case logRead(id: UInt64, bytes: [UInt8]?)
+    case snapshot(SnapshotEvent)
 }
 
 /// What a process wants done at the end of a turn: the engine's outbox as plain values.
 struct Outbound {
     var batches: [LogBatch] = []
     var reads: [LogReadWish] = []
+    /// Segments that the log has given up.
+    var segmentsReleased: [UInt64] = []
     /// Nodes to connect to.
     var dials: [Int] = []
     /// Bytes for connections, in order.

@@ -5,6 +5,7 @@ final class SimulatedNode {
     let number: Int
     var name: String { "n\(number)" }
     var disk = VirtualDisk()
+    var snapshots = VirtualSnapshots()
     var clock: NodeClock
     var random: SeededGenerator
 
