@@ -46,6 +46,25 @@ struct SegmentHeader: Equatable {
         case damaged
     }
 
+    /// The header of a segment's file; nil if it is blank.
+    static func read(_ segment: UInt64, _ source: borrowing some WALSource & ~Copyable)
+        throws(WALError) -> SegmentHeader?
+    {
+        let start = WALPosition(segment: segment, offset: 0)
+        var sector = ByteBuffer()
+        try source.read(start, count: size, into: &sector)
+        switch read(sector.readable) {
+        case .blank: return nil
+        case .damaged: throw .damaged(start, .segmentHeader)
+        case .otherVersion(let version): throw .unknownVersion(segment: segment, version)
+        case .header(let header):
+            guard header.segment == segment else {
+                throw .foreignSegment(segment, reason: "its header has another number")
+            }
+            return header
+        }
+    }
+
     /// Reads the first sector of a file, or what there is of it.
     static func read(_ sector: Span<UInt8>) -> Reading {
         if isZero(sector) { return .blank }

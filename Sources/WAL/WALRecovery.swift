@@ -98,9 +98,12 @@ struct LogReplay: ~Copyable {
 
     /// Replays the chain. Damage below the newest segment lets the replay begin again behind it: if
     /// nothing is missing then, it was in nobody's way (R5).
-    mutating func run(_ chain: SegmentChain, _ source: borrowing some WALSource & ~Copyable)
-        throws(WALError)
-    {
+    ///
+    /// Without `skippingDamage` it ends at the first damage, with what is before it.
+    mutating func run(
+        _ chain: SegmentChain, _ source: borrowing some WALSource & ~Copyable,
+        skippingDamage: Bool = true
+    ) throws(WALError) {
         var scan = SegmentScan(pieceBytes: WALLimits.recoveryPieceBytes)
         for (i, header) in chain.headers.enumerated() {
             let next = i + 1 < chain.headers.count ? chain.headers[i + 1] : nil
@@ -108,7 +111,7 @@ struct LogReplay: ~Copyable {
                 end = try scan.replay(
                     header, upTo: next?.previousEnd, from: source, &expected, into: &state)
             } catch {
-                guard let next, error.isOfDisk else { throw error }
+                guard let next, error.isOfDisk, skippingDamage else { throw error }
                 obstacle = error
                 state = RecoveredState(tailBytesMax: tailBytesMax)
                 expected = Expected(next)
@@ -179,20 +182,14 @@ struct SegmentChain {
 
     init(_ source: borrowing some WALSource & ~Copyable) throws(WALError) {
         var files: [(segment: UInt64, file: File)] = []
-        var sector = ByteBuffer()
         for segment in source.segments {
-            let start = WALPosition(segment: segment, offset: 0)
-            sector.removeAll()
-            try source.read(start, count: SegmentHeader.size, into: &sector)
-            switch SegmentHeader.read(sector.readable) {
-            case .blank: files.append((segment, .blank))
-            case .damaged: files.append((segment, .damaged))
-            case .otherVersion(let version): throw .unknownVersion(segment: segment, version)
-            case .header(let header):
-                guard header.segment == segment else {
-                    throw .foreignSegment(segment, reason: "its header has another number")
-                }
-                files.append((segment, .used(header)))
+            do throws(WALError) {
+                let header = try SegmentHeader.read(segment, source)
+                files.append((segment, header.map { .used($0) } ?? .blank))
+            } catch {
+                // Damage may be in nobody's way; everything else is for the operator.
+                guard case .damaged = error else { throw error }
+                files.append((segment, .damaged))
             }
         }
         let used = files.lastIndex { if case .used = $0.file { true } else { false } }

@@ -114,6 +114,45 @@ final class VirtualDisk: WALSource {
         }
     }
 
+    /// Loses power, with a choice: of the unsynced sectors, counted over all files, those survive for
+    /// which `keeps` says so, and the one named in `torn` only in its first bytes.
+    func cutPower(
+        keepingNames: Bool, torn: (sector: Int, bytes: Int)? = nil, keeps: (Int) -> Bool
+    ) {
+        if !keepingNames {
+            for change in unsyncedNames.reversed() { undo(change) }
+            files.removeAll { !$0.exists }
+        }
+        unsyncedNames = []
+        var number = 0
+        for i in files.indices {
+            for sector in files[i].unsynced {
+                let bytes = sector.bytes.prefix(number == torn?.sector ? torn!.bytes : 512)
+                if keeps(number) {
+                    files[i].durable.replaceSubrange(
+                        sector.offset..<sector.offset + bytes.count, with: bytes)
+                }
+                number += 1
+            }
+            files[i].unsynced = []
+            files[i].current = files[i].durable
+        }
+        syncAll()
+    }
+
+    /// Offsets of the unsynced sectors, counted over all files.
+    var unsyncedOffsets: [Int] { files.flatMap { $0.unsynced.map(\.offset) } }
+
+    var unsyncedCount: Int { files.reduce(0) { $0 + $1.unsynced.count } }
+
+    /// A copy with what is unsynced.
+    func clone() -> VirtualDisk {
+        let disk = VirtualDisk()
+        disk.files = files
+        disk.unsyncedNames = unsyncedNames
+        return disk
+    }
+
     private func undo(_ change: NameChange) {
         switch change {
         case .removed(let file):
