@@ -91,7 +91,9 @@ public final class SnapshotThread: Sendable {
                 return true
             }
             guard goOn == true else { break }
-            for each in queued {
+            // Taken out one by one: what is done with must not stay in memory with the rest.
+            queued.reverse()
+            while let each = queued.popLast() {
                 let start = monotonicNanoseconds()
                 if each.isRefused {
                     executor.refuse(each.command, report: report)
@@ -109,7 +111,6 @@ public final class SnapshotThread: Sendable {
                 }
                 if isStopping { break }
             }
-            queued.removeAll(keepingCapacity: true)
         }
         executor.stop()
     }

@@ -22,6 +22,7 @@ struct SnapshotWriteback {
 
     /// Long enough for the disk to write in one go; begun so often.
     private static let stretchBytes = 1 << 20
+    private static let pageBytes = 4096
     /// At most so much is on its way.
     private static let unwrittenMax = 8 << 20
 
@@ -47,10 +48,12 @@ struct SnapshotWriteback {
         }
         guard offset - started >= Self.stretchBytes else { return }
         guard hasRoom() else { throw FileError(operation: "write", path: path, errno: ENOSPC) }
-        try check(skein_start_writeback(descriptor, Int64(started), Int64(offset - started)))
-        started = offset
-        guard offset - finished > Self.unwrittenMax else { return }
-        try finish(upTo: offset - Self.unwrittenMax / 2)
+        // Whole pages: one that is being written could not be written to.
+        let end = offset / Self.pageBytes * Self.pageBytes
+        try check(skein_start_writeback(descriptor, Int64(started), Int64(end - started)))
+        started = end
+        guard end - finished > Self.unwrittenMax else { return }
+        try finish(upTo: end - Self.unwrittenMax / 2)
     }
 
     /// Whether the reserve is untouched. What cannot be asked is not full.
