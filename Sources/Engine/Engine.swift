@@ -326,6 +326,8 @@ public struct Engine: ~Copyable {
         public var lastIndex: LogIndex
         /// The first entry that the log still holds.
         public var firstIndex: LogIndex
+        /// A snapshot is becoming its state.
+        public var isLoading: Bool
         /// Of durable snapshots, newest first.
         public var snapshots: [LogIndex]
     }
@@ -339,6 +341,7 @@ public struct Engine: ~Copyable {
                 commit: node.replicas[group].core.commit, applied: node.replicas[group].applied,
                 lastIndex: node.replicas[group].core.lastIndex,
                 firstIndex: node.replicas[group].core.log.firstIndex,
+                isLoading: node.replicas[group].load != nil,
                 snapshots: node.snapshots.groups[group].durable.map(\.id.index))
         }
     }

@@ -62,6 +62,8 @@ import Testing
     @Test func `replicas of a group write one after the other, and the same bytes`() throws {
         let cluster = try Self.cluster(wal: 1 << 20)
         try Self.fill(cluster, 0, 0..<100)
+        // The comparison of replicas is over too, which moves the log.
+        cluster.run(milliseconds: 25_000)
         #expect(cluster.run(until: cluster.isConverged))
         for node in 0..<3 {
             let client = try cluster.open(node)
@@ -77,7 +79,10 @@ import Testing
         }
         for node in 1..<3 {
             #expect(files[node].keys == files[0].keys)
-            for (id, file) in files[node] { #expect(file.bytes == files[0][id]?.bytes) }
+            for (id, file) in files[node] {
+                let areEqual = file.bytes == files[0][id]?.bytes
+                #expect(areEqual)
+            }
         }
         let client = try cluster.open(0)
         let saved =
@@ -116,6 +121,7 @@ import Testing
         let before = cluster.nodes[leader].snapshots.bytesRead
         try cluster.start(lost)
         #expect(cluster.run { cluster.nodes[leader].snapshots.bytesRead > before + (3 << 20) })
+        print(cluster.nodes[leader].lines.suffix(12), cluster.nodes[lost].lines.suffix(12))
         let size = cluster.nodes[leader].snapshots.files.map(\.value.bytes.count).max() ?? 0
         #expect(size > 10 << 20)
         cluster.breakWires(leader, lost)
@@ -129,8 +135,8 @@ import Testing
     @Test(arguments: [1, 3]) func `a damaged newest snapshot falls back to the older and the log`(
         nodes: Int
     ) throws {
-        let cluster = try Self.cluster(nodes: nodes)
-        try Self.fill(cluster, 0, 0..<500)
+        let cluster = try Self.cluster(nodes: nodes, wal: 1 << 20)
+        try Self.fill(cluster, 0, 0..<500, bytes: 2000)
         #expect(cluster.run(until: cluster.isConverged))
         #expect(
             cluster.run { cluster.nodes[0].snapshots.ids.filter { $0.group.raw == 1 }.count == 2 })
@@ -142,7 +148,7 @@ import Testing
         #expect(cluster.run { cluster.isServing() && cluster.isConverged() })
         #expect(cluster.nodes[0].lines.contains { $0.hasPrefix("snapshot-damaged") })
         #expect(!cluster.nodes[0].lines.contains { $0.hasPrefix("state-lost") })
-        try Self.read(cluster, 0, 0..<500)
+        try Self.read(cluster, 0, 0..<500, bytes: 2000)
     }
 
     @Test func `a replica whose snapshots are all damaged is repaired by its peers`() throws {
@@ -197,20 +203,21 @@ import Testing
         cluster.step()
         let early = cluster.output(client)
         #expect(early.hasPrefix("-LOADING Redis is loading the dataset in memory\r\n"))
-        #expect(cluster.run { cluster.isServing() })
+        #expect(cluster.run { !cluster.ask("PING\r\n", client).hasPrefix("-LOADING") })
+        #expect(cluster.nodes[0].lines.contains { $0.hasPrefix("snapshot-loaded") })
         try Self.read(cluster, 0, 0..<400, bytes: 4000)
     }
 
     @Test func `growth is refused beyond maxmemory, and nothing else is`() throws {
-        let cluster = try EngineCluster.formed { $0.maxMemory = 200_000 }
+        let cluster = try EngineCluster.formed { $0.maxMemory = 1_000_000 }
         let leader = try #require(cluster.leader())
         let value = String(repeating: "x", count: 2000)
         for node in [leader, cluster.follower()] {
             let client = try cluster.open(node)
             var refusal = ""
-            for number in 0..<400 where refusal.isEmpty {
+            for number in 0..<600 where refusal.isEmpty {
                 let reply = cluster.ask(
-                    "SET m\(node):\(number) \(value)\r\n", client, milliseconds: 20)
+                    "SET m\(node):\(number) \(value)\r\n", client, milliseconds: 150)
                 if reply != "+OK\r\n" { refusal = reply }
             }
             #expect(

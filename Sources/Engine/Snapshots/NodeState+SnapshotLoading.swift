@@ -75,9 +75,10 @@ extension NodeState {
     /// Neither snapshots nor the log make this replica's state: the peers must give it.
     mutating func lackState(_ group: Int, _ reason: String, now: ClockReading) {
         guard !peers.isEmpty else {
-            fail(
+            let text =
                 "the state of \(replicas[group].group) is lost: \(reason), and the log begins at entry \(replicas[group].core.log.firstIndex). 'skein check' tells what is damaged"
-            )
+            replicas[group].failure = text
+            fail(text)
             return
         }
         replicas[group].requireSnapshot(now: now.boot)

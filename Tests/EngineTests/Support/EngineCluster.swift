@@ -76,7 +76,7 @@ final class EngineCluster {
                 guard let replicas = node.process?.engine.replicas, replicas.count > group else {
                     return false
                 }
-                return replicas[group].leader == nodes[leader].id
+                return replicas[group].leader == nodes[leader].id && !replicas[group].isLoading
                     && replicas[group].commit > 0
             }
         }

@@ -60,6 +60,7 @@ final class MemorySnapshots {
         case .finish(let id):
             guard let part = parts.removeValue(forKey: id) else { return [] }
             files[id] = part
+            damaged.remove(id)
             return [.durable(summary(id))]
         case .abandon(let id):
             parts[id] = nil
@@ -100,6 +101,7 @@ final class MemorySnapshots {
             return [.received(id, upTo: have.count)]
         }
         incoming[id] = nil
+        damaged.remove(id)
         files[id] = File(
             header: SnapshotHeader(id: id, clusterHigh: 0, clusterLow: 0), bytes: have)
         files[id]!.header = headerOfCluster(id)
