@@ -55,14 +55,12 @@ public struct RecoveredLog: ~Copyable {
     /// The log of an empty directory. Its identity comes from the salt seed.
     public static func empty(_ parameters: WALParameters) -> RecoveredLog {
         var generator = SeededGenerator(seed: parameters.saltSeed)
-        let start = WALWriter.Start(
+        let run = WALWriter.Run(
             logIdentity: generator.next(), saltSeed: generator.next(),
-            segmentBytes: parameters.segmentBytes, nextBatch: 1, nextSegment: 1, previousEnd: 0,
-            chain: 0, segments: LiveSegments(), nodeRecords: NodeRecords(), indexes: LogIndexes(),
-            hardStates: [])
+            segmentBytes: parameters.segmentBytes, firstSegment: 1, previousEnd: 0)
         return RecoveredLog(
-            nodeRecords: [], groups: [], writer: WALWriter(start), lastBatch: 0, tornTail: nil,
-            trims: [], spareSegments: [], obsoleteSegments: [])
+            nodeRecords: [], groups: [], writer: WALWriter(run, WALWriter.Start()), lastBatch: 0,
+            tornTail: nil, trims: [], spareSegments: [], obsoleteSegments: [])
     }
 
     /// Whether nothing was ever durably written.

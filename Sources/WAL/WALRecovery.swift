@@ -44,14 +44,15 @@ public enum WALRecovery {
         try replay.run(chain, source)
         let tail = try replay.judge(chain, source)
         let trims = try replay.trims(source)
-        let start = WALWriter.Start(
-            logIdentity: newest.logIdentity, saltSeed: parameters.saltSeed,
-            segmentBytes: parameters.segmentBytes, nextBatch: replay.expected.number,
-            nextSegment: newest.segment + 1, previousEnd: replay.end,
-            chain: replay.expected.chain, segments: replay.segments,
-            nodeRecords: replay.state.nodeRecords, indexes: replay.state.indexes,
-            hardStates: replay.state.groups.map(\.hardState))
-        var writer = WALWriter(start)
+        var writer = WALWriter(
+            WALWriter.Run(
+                logIdentity: newest.logIdentity, saltSeed: parameters.saltSeed,
+                segmentBytes: parameters.segmentBytes, firstSegment: newest.segment + 1,
+                previousEnd: replay.end),
+            WALWriter.Start(
+                nextBatch: replay.expected.number, chain: replay.expected.chain,
+                segments: replay.segments, nodeRecords: replay.state.nodeRecords,
+                indexes: replay.state.indexes, hardStates: replay.state.groups.map(\.hardState)))
         writer.release()
         _ = writer.takeReleased()
         let oldest = writer.oldestSegment ?? newest.segment

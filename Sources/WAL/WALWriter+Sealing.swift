@@ -95,17 +95,17 @@ extension WALWriter {
     /// Opens the next segment with room for `length` bytes; writes its header over the front of the
     /// pending buffer.
     private mutating func open(toFit length: Int) -> WALBatch.Opening {
-        let previousEnd = segment == 0 ? start.previousEnd : offset
+        let previousEnd = segment == 0 ? run.previousEnd : offset
         // The segment before is durable before this header is written (W2), so this is W8.
-        let oldest = oldestNeeded(ifDurable: lastBatch) ?? start.nextSegment
-        segment = segment == 0 ? start.nextSegment : segment + 1
-        segmentSalt = Self.salt(seed: start.saltSeed, segment: segment)
-        capacity = max(start.segmentBytes, SegmentHeader.size + length)
+        let oldest = oldestNeeded(ifDurable: lastBatch) ?? run.firstSegment
+        segment = segment == 0 ? run.firstSegment : segment + 1
+        segmentSalt = Self.salt(seed: run.saltSeed, segment: segment)
+        capacity = max(run.segmentBytes, SegmentHeader.size + length)
         offset = 0
         segments.append(.init(number: segment, firstBatch: nextBatch, end: 0))
         mayRelease = true
         let header = SegmentHeader(
-            segment: segment, salt: segmentSalt, logIdentity: start.logIdentity,
+            segment: segment, salt: segmentSalt, logIdentity: run.logIdentity,
             capacity: capacity, oldest: oldest, firstBatch: nextBatch,
             previousEnd: previousEnd, chain: chain)
         header.encode(over: &pending)

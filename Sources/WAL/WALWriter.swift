@@ -10,21 +10,26 @@ public import Raft
 /// of a sector; the pending buffer starts with room for the headers; `groups` and `indexes.groups`
 /// run in parallel.
 public struct WALWriter: ~Copyable {
-    /// Where and with what secrets a run of the process goes on. Made by recovery.
-    struct Start {
+    /// Where and with what secrets a run of the process goes on.
+    struct Run {
         var logIdentity: UInt64
         /// Random per run (W5).
         var saltSeed: UInt64
         var segmentBytes: Int
-        var nextBatch: UInt64
-        var nextSegment: UInt64
+        var firstSegment: UInt64
+        /// Where the segment before the first one ends.
         var previousEnd: Int
-        var chain: UInt32
-        var segments: LiveSegments
-        var nodeRecords: NodeRecords
-        var indexes: LogIndexes
+    }
+
+    /// What the log holds. Made by recovery.
+    struct Start {
+        var nextBatch: UInt64 = 1
+        var chain: UInt32 = 0
+        var segments = LiveSegments()
+        var nodeRecords = NodeRecords()
+        var indexes = LogIndexes()
         /// In the order of `indexes.groups`.
-        var hardStates: [HardState]
+        var hardStates: [HardState] = []
     }
 
     /// What the writer knows of a group beside its index.
@@ -53,7 +58,7 @@ public struct WALWriter: ~Copyable {
     /// and the batch header.
     static let reserved = SegmentHeader.size + BatchHeader.size
 
-    let start: Start
+    let run: Run
     var indexes: LogIndexes
     var groups: [GroupState]
     var nodeRecords: NodeRecords
@@ -87,27 +92,27 @@ public struct WALWriter: ~Copyable {
     /// Given up, and not yet taken.
     var released: [UInt64] = []
 
-    init(_ start: consuming Start) {
+    init(_ run: Run, _ start: Start) {
         invariant(
-            start.segmentBytes >= WALLimits.segmentBytesMin
-                && start.segmentBytes.isMultiple(of: WALLimits.sectorBytes)
-                && start.segmentBytes <= WALLimits.batchBytesMax,
-            "segment size \(start.segmentBytes) is too small, too large or not whole sectors")
+            run.segmentBytes >= WALLimits.segmentBytesMin
+                && run.segmentBytes.isMultiple(of: WALLimits.sectorBytes)
+                && run.segmentBytes <= WALLimits.batchBytesMax,
+            "segment size \(run.segmentBytes) is too small, too large or not whole sectors")
+        invariant(
+            start.hardStates.count == start.indexes.groups.count, "groups without a hard state")
+        self.run = run
         indexes = start.indexes
-        start.indexes = LogIndexes()
-        groups = zip(indexes.groups, start.hardStates).map {
+        groups = zip(start.indexes.groups, start.hardStates).map {
             GroupState(first: $0.first, last: $0.last, hardState: $1)
         }
-        invariant(groups.count == indexes.groups.count, "groups without a hard state")
         nodeRecords = start.nodeRecords
         segments = start.segments
         nextBatch = start.nextBatch
         chain = start.chain
         // What recovery read had been synced before (R1).
         durableBatch = start.nextBatch - 1
-        sealedMark = durableBatch
-        lastContentBatch = durableBatch
-        self.start = start
+        sealedMark = start.nextBatch - 1
+        lastContentBatch = start.nextBatch - 1
     }
 
     /// Whether nothing waits to be sealed.
