@@ -93,7 +93,9 @@ let package = Package(
             name: "BytesTests", dependencies: ["Bytes"],
             swiftSettings: common),
         .testTarget(
-            name: "RESPTests", dependencies: ["RESP", "Bytes"],
+        // What tests of several targets need; no test itself.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
+            name: "RESPTests", dependencies: ["RESP", "Bytes", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Bytes"],
@@ -109,7 +111,8 @@ let package = Package(
             name: "StoreTests", dependencies: ["Store", "Cluster", "Bytes", deque],
             swiftSettings: common),
         .testTarget(
-            name: "CommandsTests", dependencies: ["Commands", "RESP", "Store", "Cluster", "Bytes"],
+            name: "CommandsTests",
+            dependencies: ["Commands", "RESP", "Store", "Cluster", "Bytes", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "WALTests", dependencies: ["WAL", "Raft", "Bytes"],
@@ -122,7 +125,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "Engine", "PeerProtocol", "Commands", "Configuration", "WAL", "Raft", "Store",
-                "Cluster", "RESP", "Bytes", deque,
+                "Cluster", "RESP", "Bytes", "TestSupport", deque,
             ],
             swiftSettings: common),
         .testTarget(
