@@ -26,7 +26,7 @@ public struct Engine: ~Copyable {
     /// An empty list with memory, to change places with the list of ready sessions.
     private var spareReady: [SessionID] = []
     /// Sessions whose large command is given up in this tick.
-    var lateUploads: [SessionID] = []
+    var lateUploads: [(session: SessionID, command: UInt16)] = []
 
     /// Continues from a recovered log, or begins on an empty directory.
     ///
@@ -96,6 +96,8 @@ public struct Engine: ~Copyable {
     }
 
     private mutating func accept(_ count: Int, _ index: Int, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
+        node.statistics.clientReads += 1
         node.statistics.clientBytesReceived += count
         run(index, now: now, mayRead: true)
         let held = sessions[index].input.count
@@ -122,6 +124,7 @@ public struct Engine: ~Copyable {
             return
         }
         let written = body(sessions[index].output.readable)
+        node.statistics.clientWrites += 1
         node.statistics.clientBytesSent += written
         sessions[index].output.consume(written)
         if sessions[index].output.isEmpty {
@@ -144,6 +147,7 @@ public struct Engine: ~Copyable {
     /// Moves the rest of the session's output out, for the host to queue.
     public mutating func takeOutput(of session: SessionID) -> ByteBuffer {
         guard let index = sessions.index(of: session) else { return ByteBuffer() }
+        node.statistics.clientWrites += 1
         node.statistics.clientBytesSent += sessions[index].output.count
         return sessions[index].output.take()
     }
@@ -194,6 +198,7 @@ public struct Engine: ~Copyable {
 
     /// Bytes of a peer.
     public mutating func receive(_ bytes: Span<UInt8>, link: LinkID, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         node.receive(bytes, link: link, sessions: &sessions, now: now)
         settle(now: now)
     }
@@ -238,12 +243,14 @@ public struct Engine: ~Copyable {
     /// is on disk for certain ends with batch `synced`. With `always` both are the same.
     public mutating func logDurable(written: UInt64, synced: UInt64, now: ClockReading) {
         invariant(synced <= written, "synced before it was written")
+        node.commandStatistics.advance(to: now.boot)
         node.logDurable(written: written, synced: synced, now: now)
         settle(now: now)
     }
 
     /// Older log bytes that were asked for; nil when they could not be read.
     public mutating func logRead(_ id: LogReadID, bytes: Span<UInt8>?, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         if let again = node.logRead(id, bytes: bytes, now: now) { outbox.logReads.append(again) }
         settle(now: now)
     }
@@ -251,7 +258,8 @@ public struct Engine: ~Copyable {
     /// What only the host knows, for INFO.
     public mutating func update(_ facts: HostFacts, now: ClockReading) {
         node.host = facts
-        node.rates.update(node.statistics, now: now.boot)
+        node.rates.update(
+            node.statistics, calls: node.commandStatistics.calls, now: now.boot)
         closeIdle(now: now)
     }
 
@@ -326,6 +334,7 @@ public struct Engine: ~Copyable {
 
     /// `nextDeadline` has passed.
     public mutating func tick(now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         node.tick(now: now)
         expireWaiting(now: now)
         settle(now: now)
@@ -432,6 +441,7 @@ public struct Engine: ~Copyable {
     /// taken back, and the reads take the long way.
     private mutating func confirmLeaseReads(now: ClockReading) {
         let holds = node.confirmLeases(now: now)
+        node.commandStatistics.endTurn(now: now.boot, leasesHold: holds)
         var ids: [SessionID] = []
         swap(&ids, &node.provisional)
         defer {

@@ -57,6 +57,10 @@ struct Session: ~Copyable {
     /// Commands under way.
     var inFlight = 0
     var gather: Gather?
+    /// Since when the oldest command under way is, if its place in a queue does not tell.
+    var startedAt: Instant?
+    /// The commands of the transaction under way, by their places in the command table.
+    var executing: [UInt16] = []
     var leaseMark: LeaseMark?
 
     var resp = RESPVersion.two
