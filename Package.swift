@@ -18,6 +18,10 @@ let common: [SwiftSetting] =
 /// Deterministic targets: no sockets, files, threads, clocks or random numbers of their own.
 let pure: [SwiftSetting] = common + [.strictMemorySafety()]
 
+/// What `skein-server --version` and INFO tell; scripts/build sets it. One C file holds it, so that
+/// another commit costs a link and little more.
+let commit = Context.environment["SKEIN_COMMIT"] ?? "unknown"
+
 let cSettings: [CSetting] = warningsAreErrors ? [.treatAllWarnings(as: .error)] : []
 
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -34,7 +38,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
-        .target(name: "CSkein", cSettings: cSettings),
+        .target(name: "CSkein", cSettings: cSettings + [.define("SKEIN_COMMIT", to: commit)]),
         .target(
             name: "Bytes", dependencies: ["CSkein"],
             swiftSettings: pure),
@@ -89,12 +93,12 @@ let package = Package(
             name: "skein-server", dependencies: ["Server"], swiftSettings: common),
         .executableTarget(
             name: "skein-sim", dependencies: ["Simulator", arguments], swiftSettings: common),
+        // What tests of several targets need; no test itself.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         .testTarget(
             name: "BytesTests", dependencies: ["Bytes"],
             swiftSettings: common),
         .testTarget(
-        // What tests of several targets need; no test itself.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
             name: "RESPTests", dependencies: ["RESP", "Bytes", "TestSupport"],
             swiftSettings: common),
         .testTarget(

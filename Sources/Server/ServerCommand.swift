@@ -1,5 +1,6 @@
 internal import CSkein
 internal import Configuration
+internal import Engine
 internal import Glibc
 internal import Logging
 internal import UV
@@ -66,7 +67,8 @@ public enum ServerCommand {
         try host.watchSignals()
         log.notice(
             """
-            ready version=\(BuildVersion.number) node=\(configuration.nodeName) \
+            ready version=\(ServerVersion.skein) commit=\(BuildVersion.label) \
+            node=\(configuration.nodeName) \
             clients=\(host.clientAddresses.joined(separator: ",")) dir=\(configuration.dir)
             """)
         return host.run()
@@ -105,11 +107,4 @@ extension Logger.Level {
         case .warning: self = .warning
         }
     }
-}
-
-/// What `--version` tells.
-enum BuildVersion {
-    static let number = "0.1.0"
-
-    static var text: String { "skein-server \(number)" }
 }

@@ -11,3 +11,7 @@ uint32_t skein_crc32c(uint32_t crc, const void *bytes, size_t count);
 /// Keeps the time of one `free` bounded: glibc joins its fast bins within a single call otherwise
 /// (50 ms at once with 300,000 dropped keys, against 0.75 ms).
 void skein_bound_free(void);
+
+/// The commit that was built, as SKEIN_COMMIT told the build: "unknown" without it, and with "-dirty" at
+/// its end when the sources differed from the commit.
+const char *skein_commit(void);
