@@ -51,9 +51,7 @@ public final class NodeHost {
         self.engine = engine
         facts = ProcessFacts(configurationFile: file)
         turn = TurnTimers(loop)
-        clients = ClientListener(
-            self, places.clientListeners, isProtected: configuration.protectedMode,
-            keepAliveSeconds: configuration.tcpKeepaliveSeconds)
+        clients = ClientListener(self, places.clientListeners)
         cluster = ClusterListener(self, places.clusterListeners)
         links = PeerLinks(self, from: places.bind)
         logLink = try LogLink(

@@ -13,6 +13,7 @@ struct ProcessFacts {
         facts.commit = BuildVersion.commit
         facts.isModified = BuildVersion.isModified
         facts.system = Self.system()
+        facts.clientsMax = DescriptorLimit.clientsMax
         facts.systemBytes = sysconf(Int32(_SC_PHYS_PAGES)) * pageBytes
     }
 

@@ -67,7 +67,9 @@ final class RunningNode {
         return outcome.code.withLock { $0 }
     }
 
-    func client() throws -> TestClient { try TestClient(self) }
+    func client(through host: String = "127.0.0.1") throws -> TestClient {
+        try TestClient(self, host)
+    }
 
     /// A port that is free now; the kernel does not give it out again soon.
     static func freePort() throws -> UInt16 {
@@ -85,7 +87,7 @@ final class TestClient {
     /// Stops when nobody refers to it any more: not before its clients are done.
     private let node: RunningNode
 
-    init(_ node: RunningNode) throws {
+    init(_ node: RunningNode, _ host: String) throws {
         self.node = node
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: 20, tv_usec: 0)
@@ -95,7 +97,7 @@ final class TestClient {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = node.port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = inet_addr(host)
         let status = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

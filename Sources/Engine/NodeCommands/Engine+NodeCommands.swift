@@ -315,7 +315,10 @@ extension Engine {
             return reply(index, "ERR wrong number of arguments for 'config|set' command")
         }
         do throws(ConfigSetError) {
-            try node.configuration.set((2..<request.count).map { request.text($0) })
+            var changed = node.configuration
+            try changed.set((2..<request.count).map { request.text($0) })
+            try checkRoom(for: changed)
+            node.configuration = changed
         } catch {
             guard case .unknown(let name) = error,
                 let at = (2..<request.count).first(where: { request.text($0) == name })
@@ -332,6 +335,19 @@ extension Engine {
         let limits = node.respLimits
         for session in sessions.openIndices { sessions[session].parser.limits = limits }
         return reply(index) { $0.ok() }
+    }
+
+    /// More clients than the process may have descriptors for are not promised.
+    private func checkRoom(for changed: Configuration) throws(ConfigSetError) {
+        let room = node.host.clientsMax
+        guard room > 0, changed.maxclients > room,
+            changed.maxclients > node.configuration.maxclients
+        else { return }
+        throw .failed(
+            directive: "maxclients",
+            reason:
+                "The operating system is not able to handle the specified number of clients, try with \(room)"
+        )
     }
 
     private mutating func command(_ index: Int, _ request: NodeRequest, _ name: String)
