@@ -86,6 +86,23 @@ public struct Engine: ~Copyable {
         accept(count, index, now: now)
     }
 
+    /// The client sends no more (it closed its side of the connection). What it sent is executed and
+    /// answered; then the host is told to close the session.
+    public mutating func inputEnded(_ session: SessionID, now: ClockReading) {
+        guard let index = sessions.index(of: session) else { return }
+        node.commandStatistics.advance(to: now.boot)
+        sessions[index].inputHasEnded = true
+        closeIfDone(index)
+    }
+
+    private mutating func closeIfDone(_ index: Int) {
+        guard sessions[index].inputHasEnded, !sessions[index].isClosing, sessions[index].isDone
+        else { return }
+        sessions[index].isClosing = true
+        sessions.markFlushing(index)
+        hasMoreWork = true
+    }
+
     /// Bytes of a client, copied in.
     public mutating func receive(
         _ bytes: Span<UInt8>, from session: SessionID, now: ClockReading
@@ -131,6 +148,7 @@ public struct Engine: ~Copyable {
             sessions[index].output.removeAll(keepingCapacityUpTo: EngineLimits.idleBufferBytes)
         }
         outputShrank(index)
+        closeIfDone(index)
     }
 
     /// A session that was held because of its unsent output goes on when there is room again.
@@ -159,6 +177,7 @@ public struct Engine: ~Copyable {
         // Not only when less is queued than before: what `takeOutput` moved may be out already.
         outputShrank(index)
         boundOutput(index, now: now)
+        closeIfDone(index)
     }
 
     /// `client-output-buffer-limit`: the hard limit at once, the soft one when it lasts.
@@ -417,6 +436,7 @@ public struct Engine: ~Copyable {
             sessions.markFlushing(index)
         }
         pauseOrResume(index)
+        closeIfDone(index)
     }
 
     /// A session that can not go on, with input enough, is not read.
@@ -428,7 +448,7 @@ public struct Engine: ~Copyable {
         let isFull =
             waits && !sessions[index].parser.isBig
             && sessions[index].input.count > EngineLimits.heldInputBytesMax
-        guard isFull != sessions[index].isPaused else { return }
+        guard isFull != sessions[index].isPaused, !sessions[index].inputHasEnded else { return }
         sessions[index].isPaused = isFull
         if isFull {
             outbox.sessionsToPause.append(sessions[index].id)
@@ -465,6 +485,7 @@ public struct Engine: ~Copyable {
                 } else {
                     sessions.markReady(index)
                 }
+                closeIfDone(index)
             } else {
                 node.statistics.leaseReadsTakenBack += 1
                 // A session that was ended meanwhile may have less output than at its mark.

@@ -121,6 +121,9 @@ final class TestClient {
         }
     }
 
+    /// Sends no more; the replies can still be read.
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// The next `count` bytes; fewer at the end of the connection or when it takes too long.
     func receive(_ count: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
