@@ -65,11 +65,12 @@ public final class NodeHost {
     /// Where clients are accepted; with the real port where 0 was asked for.
     public var clientAddresses: [String] { clients.addresses.map(\.description) }
 
-    /// Serves until the node stops; the exit code for the process.
+    /// Serves until the node stops and its log is closed; the exit code for the process. `close` is to
+    /// follow.
     public func run() -> Int32 {
         secondPassed()
         loop.run()
-        closeAll()
+        letGo()
         switch exitReason {
         case .fatal(let reason):
             log.critical("stopped reason=\"\(reason)\"")
@@ -127,15 +128,21 @@ public final class NodeHost {
         sink.role = leads ? "M" : replicas.isEmpty ? "X" : "S"
     }
 
-    private func closeAll() {
+    /// Lets everybody go and closes the log.
+    private func letGo() {
         for watcher in signals { watcher.close() }
         shutdownTimer?.close()
         turn.close()
         clients.closeAll()
         cluster.close()
         links.closeAll()
-        livenessThread.stop()
+        livenessThread.beginStop()
         logLink.stop()
+    }
+
+    /// Ends the threads and gives back what the loop holds. Waits for names that are being looked up.
+    public func close() {
+        livenessThread.join()
         loop.closeAllHandles()
     }
 }

@@ -71,7 +71,11 @@ public enum ServerCommand {
             node=\(configuration.nodeName) \
             clients=\(host.clientAddresses.joined(separator: ",")) dir=\(configuration.dir)
             """)
-        return host.run()
+        let code = host.run()
+        // The log is closed: nothing that follows may keep the process.
+        ExitLimit.begin(code: code, within: ServerLimits.partingTime)
+        host.close()
+        return code
     }
 
     private static func complain(_ text: String) { say("skein-server: \(text)", to: STDERR_FILENO) }

@@ -42,6 +42,7 @@ final class RunningNode {
                 }
                 outcome.isUp.update { $0 = "" }
                 let code = host.run()
+                host.close()
                 outcome.code.update { $0 = code }
             } catch {
                 outcome.isUp.update { $0 = "\(error)" }
