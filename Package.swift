@@ -18,6 +18,10 @@ let common: [SwiftSetting] =
 /// Deterministic targets: no sockets, files, threads, clocks or random numbers of their own.
 let pure: [SwiftSetting] = common + [.strictMemorySafety()]
 
+/// What `skein-server --version` and INFO tell; scripts/build sets it. One C file holds it, so that
+/// another commit costs a link and little more.
+let commit = Context.environment["SKEIN_COMMIT"] ?? "unknown"
+
 let cSettings: [CSetting] = warningsAreErrors ? [.treatAllWarnings(as: .error)] : []
 
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -35,7 +39,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
-        .target(name: "CSkein", cSettings: cSettings),
+        .target(name: "CSkein", cSettings: cSettings + [.define("SKEIN_COMMIT", to: commit)]),
         .target(
             name: "Bytes", dependencies: ["CSkein"],
             swiftSettings: pure),
@@ -94,11 +98,13 @@ let package = Package(
             name: "skein-server", dependencies: ["Server"], swiftSettings: common),
         .executableTarget(
             name: "skein-sim", dependencies: ["Simulator", arguments], swiftSettings: common),
+        // What tests of several targets need; no test itself.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         .testTarget(
             name: "BytesTests", dependencies: ["Bytes"],
             swiftSettings: common),
         .testTarget(
-            name: "RESPTests", dependencies: ["RESP", "Bytes"],
+            name: "RESPTests", dependencies: ["RESP", "Bytes", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Bytes"],
@@ -114,7 +120,8 @@ let package = Package(
             name: "StoreTests", dependencies: ["Store", "Cluster", "Bytes", deque],
             swiftSettings: common),
         .testTarget(
-            name: "CommandsTests", dependencies: ["Commands", "RESP", "Store", "Cluster", "Bytes"],
+            name: "CommandsTests",
+            dependencies: ["Commands", "RESP", "Store", "Cluster", "Bytes", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "WALTests", dependencies: ["WAL", "Raft", "Bytes"],
@@ -130,7 +137,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "Engine", "PeerProtocol", "Commands", "Configuration", "Snapshot", "WAL", "Raft",
-                "Store", "Cluster", "RESP", "Bytes", deque,
+                "Store", "Cluster", "RESP", "Bytes", "TestSupport", deque,
             ],
             swiftSettings: common),
         .testTarget(

@@ -143,6 +143,19 @@ extension Directive {
             .fixed($0.0, $0.1, "it is part of the replicated state, equal on all nodes")
         }
 
+    /// Directives that CONFIG SET changes in Redis and not here. Saying what is so already is no change,
+    /// and tools do that with some of them; with all others it is refused, as in Redis.
+    var isModifiableInRedis: Bool { Self.modifiableInRedis.contains(name) }
+
+    private static let modifiableInRedis = [
+        "bind", "port", "dir", "appendfsync", "appendonly", "save", "maxmemory",
+        "maxmemory-policy", "requirepass", "tls-port", "notify-keyspace-events",
+        "hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value",
+        "hash-max-ziplist-value", "list-max-listpack-size", "list-max-ziplist-size",
+        "list-compress-depth", "set-max-intset-entries", "zset-max-listpack-entries",
+        "zset-max-ziplist-entries", "zset-max-listpack-value", "zset-max-ziplist-value",
+    ]
+
     /// Directives of redis.conf that ask for nothing here: accepted with a warning, so that a file
     /// that served Redis starts. A directive is in this list only if ignoring it breaks no promise
     /// that it makes; the others are `fixed`, where another value is refused.

@@ -27,7 +27,7 @@ public struct Engine: ~Copyable {
     /// An empty list with memory, to change places with the list of ready sessions.
     private var spareReady: [SessionID] = []
     /// Sessions whose large command is given up in this tick.
-    var lateUploads: [SessionID] = []
+    var lateUploads: [(session: SessionID, command: UInt16)] = []
 
     /// Continues from a recovered log, or begins on an empty directory.
     ///
@@ -90,6 +90,23 @@ public struct Engine: ~Copyable {
         accept(count, index, now: now)
     }
 
+    /// The client sends no more (it closed its side of the connection). What it sent is executed and
+    /// answered; then the host is told to close the session.
+    public mutating func inputEnded(_ session: SessionID, now: ClockReading) {
+        guard let index = sessions.index(of: session) else { return }
+        node.commandStatistics.advance(to: now.boot)
+        sessions[index].inputHasEnded = true
+        closeIfDone(index)
+    }
+
+    private mutating func closeIfDone(_ index: Int) {
+        guard sessions[index].inputHasEnded, !sessions[index].isClosing, sessions[index].isDone
+        else { return }
+        sessions[index].isClosing = true
+        sessions.markFlushing(index)
+        hasMoreWork = true
+    }
+
     /// Bytes of a client, copied in.
     public mutating func receive(
         _ bytes: Span<UInt8>, from session: SessionID, now: ClockReading
@@ -100,6 +117,8 @@ public struct Engine: ~Copyable {
     }
 
     private mutating func accept(_ count: Int, _ index: Int, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
+        node.statistics.clientReads += 1
         node.statistics.clientBytesReceived += count
         run(index, now: now, mayRead: true)
         let held = sessions[index].input.count
@@ -126,12 +145,14 @@ public struct Engine: ~Copyable {
             return
         }
         let written = body(sessions[index].output.readable)
+        node.statistics.clientWrites += 1
         node.statistics.clientBytesSent += written
         sessions[index].output.consume(written)
         if sessions[index].output.isEmpty {
             sessions[index].output.removeAll(keepingCapacityUpTo: EngineLimits.idleBufferBytes)
         }
         outputShrank(index)
+        closeIfDone(index)
     }
 
     /// A session that was held because of its unsent output goes on when there is room again.
@@ -148,6 +169,7 @@ public struct Engine: ~Copyable {
     /// Moves the rest of the session's output out, for the host to queue.
     public mutating func takeOutput(of session: SessionID) -> ByteBuffer {
         guard let index = sessions.index(of: session) else { return ByteBuffer() }
+        node.statistics.clientWrites += 1
         node.statistics.clientBytesSent += sessions[index].output.count
         return sessions[index].output.take()
     }
@@ -159,6 +181,7 @@ public struct Engine: ~Copyable {
         // Not only when less is queued than before: what `takeOutput` moved may be out already.
         outputShrank(index)
         boundOutput(index, now: now)
+        closeIfDone(index)
     }
 
     /// `client-output-buffer-limit`: the hard limit at once, the soft one when it lasts.
@@ -198,6 +221,7 @@ public struct Engine: ~Copyable {
 
     /// Bytes of a peer.
     public mutating func receive(_ bytes: Span<UInt8>, link: LinkID, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         node.receive(bytes, link: link, sessions: &sessions, now: now)
         settle(now: now)
     }
@@ -242,12 +266,14 @@ public struct Engine: ~Copyable {
     /// is on disk for certain ends with batch `synced`. With `always` both are the same.
     public mutating func logDurable(written: UInt64, synced: UInt64, now: ClockReading) {
         invariant(synced <= written, "synced before it was written")
+        node.commandStatistics.advance(to: now.boot)
         node.logDurable(written: written, synced: synced, now: now)
         settle(now: now)
     }
 
     /// Older log bytes that were asked for; nil when they could not be read.
     public mutating func logRead(_ id: LogReadID, bytes: Span<UInt8>?, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         if let again = node.logRead(id, bytes: bytes, now: now) { outbox.logReads.append(again) }
         settle(now: now)
     }
@@ -293,7 +319,8 @@ public struct Engine: ~Copyable {
     /// What only the host knows, for INFO.
     public mutating func update(_ facts: HostFacts, now: ClockReading) {
         node.host = facts
-        node.rates.update(node.statistics, now: now.boot)
+        node.rates.update(
+            node.statistics, calls: node.commandStatistics.calls, now: now.boot)
         closeIdle(now: now)
     }
 
@@ -377,6 +404,7 @@ public struct Engine: ~Copyable {
 
     /// `nextDeadline` has passed.
     public mutating func tick(now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         node.tick(now: now)
         expireWaiting(now: now)
         settle(now: now)
@@ -459,6 +487,7 @@ public struct Engine: ~Copyable {
             sessions.markFlushing(index)
         }
         pauseOrResume(index)
+        closeIfDone(index)
     }
 
     /// A session that can not go on, with input enough, is not read.
@@ -470,7 +499,7 @@ public struct Engine: ~Copyable {
         let isFull =
             waits && !sessions[index].parser.isBig
             && sessions[index].input.count > EngineLimits.heldInputBytesMax
-        guard isFull != sessions[index].isPaused else { return }
+        guard isFull != sessions[index].isPaused, !sessions[index].inputHasEnded else { return }
         sessions[index].isPaused = isFull
         if isFull {
             outbox.sessionsToPause.append(sessions[index].id)
@@ -483,6 +512,7 @@ public struct Engine: ~Copyable {
     /// taken back, and the reads take the long way.
     private mutating func confirmLeaseReads(now: ClockReading) {
         let holds = node.confirmLeases(now: now)
+        node.commandStatistics.endTurn(now: now.boot, leasesHold: holds)
         var ids: [SessionID] = []
         swap(&ids, &node.provisional)
         defer {
@@ -506,6 +536,7 @@ public struct Engine: ~Copyable {
                 } else {
                     sessions.markReady(index)
                 }
+                closeIfDone(index)
             } else {
                 node.statistics.leaseReadsTakenBack += 1
                 // A session that was ended meanwhile may have less output than at its mark.

@@ -225,7 +225,10 @@ extension NodeState {
                 deliver(
                     group, isRead: answer.isRead, sequence: answer.sequence, status: status,
                     reply: reply, &sessions, now: now)
-            } else if isLeader, let link = self.link(to: answer.origin) {
+                continue
+            }
+            commandStatistics.stepForOthers()
+            if isLeader, let link = self.link(to: answer.origin) {
                 links[link].reply(
                     answer.isRead ? .readReply : .reply, group: UInt32(group),
                     sequence: answer.sequence, status: status, bytes: reply)

@@ -79,6 +79,7 @@ struct NodeState: ~Copyable {
     /// Sessions whose large command has got its place in the order.
     var uploadsFinished: [SessionID] = []
     var statistics = Statistics()
+    var commandStatistics = CommandStatistics()
     var rates = Rates()
     var host = HostFacts()
     let startedAt: Instant

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Glibc
+internal import UV
 internal import WAL
 
 /// What runs on the log thread. `LogThread` has the rules.

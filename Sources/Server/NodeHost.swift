@@ -54,9 +54,7 @@ public final class NodeHost {
         self.engine = engine
         facts = ProcessFacts(configurationFile: file)
         turn = TurnTimers(loop)
-        clients = ClientListener(
-            self, places.clientListeners, isProtected: configuration.protectedMode,
-            keepAliveSeconds: configuration.tcpKeepaliveSeconds)
+        clients = ClientListener(self, places.clientListeners)
         cluster = ClusterListener(self, places.clusterListeners)
         links = PeerLinks(self, from: places.bind)
         logLink = try LogLink(
@@ -75,11 +73,12 @@ public final class NodeHost {
     /// Where clients are accepted; with the real port where 0 was asked for.
     public var clientAddresses: [String] { clients.addresses.map(\.description) }
 
-    /// Serves until the node stops; the exit code for the process.
+    /// Serves until the node stops and its log is closed; the exit code for the process. `close` is to
+    /// follow.
     public func run() -> Int32 {
         secondPassed()
         loop.run()
-        closeAll()
+        letGo()
         switch exitReason {
         case .fatal(let reason):
             log.critical("stopped reason=\"\(reason)\"")
@@ -137,16 +136,22 @@ public final class NodeHost {
         sink.role = leads ? "M" : replicas.isEmpty ? "X" : "S"
     }
 
-    private func closeAll() {
+    /// Lets everybody go and closes the log.
+    private func letGo() {
         for watcher in signals { watcher.close() }
         shutdownTimer?.close()
         turn.close()
         clients.closeAll()
         cluster.close()
         links.closeAll()
-        livenessThread.stop()
+        livenessThread.beginStop()
         snapshotLink.stop()
         logLink.stop()
+    }
+
+    /// Ends the threads and gives back what the loop holds. Waits for names that are being looked up.
+    public func close() {
+        livenessThread.join()
         loop.closeAllHandles()
     }
 }

@@ -22,3 +22,7 @@ int skein_start_writeback(int descriptor, int64_t offset, int64_t count);
 
 /// Waits until that range is written. 0, or an errno.
 int skein_await_writeback(int descriptor, int64_t offset, int64_t count);
+
+/// The commit that was built, as SKEIN_COMMIT told the build: "unknown" without it, and with "-dirty" at
+/// its end when the sources differed from the commit.
+const char *skein_commit(void);

@@ -37,8 +37,8 @@ struct NodeRequest {
 
 /// What became of a node command.
 enum NodeCommandStep {
-    /// The reply is written.
-    case done
+    /// The reply, if there is one, is written.
+    case done(ReplyKind)
     /// Parts are under way; the reply comes later.
     case started
 }
@@ -48,7 +48,6 @@ extension Engine {
     /// True when the session can go on at once.
     mutating func executeNodeCommand(_ index: Int, now: ClockReading) -> Bool {
         let (request, spec, consumed) = nextRequest(index)
-        node.statistics.commandsProcessed += 1
         sessions[index].commands += 1
         let step =
             spec.scope == .everyGroup
@@ -62,7 +61,14 @@ extension Engine {
             sessions[index].parser.reset()
             sessions[index].input.consume(min(consumed, sessions[index].input.count))
         }
-        return step == .done
+        switch step {
+        case .done(let kind):
+            node.commandStatistics.answeredInPlace(spec.id, kind)
+            return true
+        case .started:
+            node.commandStatistics.step(spec.id)
+            return false
+        }
     }
 
     private mutating func nextRequest(_ index: Int) -> (NodeRequest, CommandSpec, Int) {
@@ -77,8 +83,7 @@ extension Engine {
     private mutating func reply(_ index: Int, _ body: (inout ReplyWriter) -> Void)
         -> NodeCommandStep?
     {
-        node.writeReply(to: &sessions[index], body)
-        return .done
+        .done(node.writeReply(to: &sessions[index], body))
     }
 
     /// Nil: must be tried again later.
@@ -105,10 +110,11 @@ extension Engine {
         switch spec.name.description {
         case "dbsize":
             beginGather(
-                index, merge: .sum, request: request.arguments, isWrite: false, now: now)
+                index, spec, merge: .sum, request: request.arguments, isWrite: false, now: now)
         case "keys":
             beginGather(
-                index, merge: .concatenate, request: request.arguments, isWrite: false, now: now)
+                index, spec, merge: .concatenate, request: request.arguments, isWrite: false,
+                now: now)
         case "flushall", "flushdb":
             if request.count > 2
                 || (request.count == 2 && !["sync", "async"].contains(request.word(1)))
@@ -116,13 +122,15 @@ extension Engine {
                 return reply(index) { $0.error("ERR syntax error") }
             }
             beginGather(
-                index, merge: .first, request: request.arguments, isWrite: true, now: now)
+                index, spec, merge: .first, request: request.arguments, isWrite: true, now: now)
         case "randomkey":
             beginGather(
-                index, merge: .pick, request: [Array("DBSIZE".utf8)], isWrite: false, now: now)
+                index, spec, merge: .pick, request: [Array("DBSIZE".utf8)], isWrite: false, now: now
+            )
         case "scan":
             beginSingle(
-                index, group: groupOfCursor(request), request: request.arguments, now: now)
+                index, UInt16(spec.id), group: groupOfCursor(request),
+                request: request.arguments, now: now)
         default:
             return reply(index) { $0.error(text: "ERR \(spec.name) has no way over all groups") }
         }
@@ -297,7 +305,7 @@ extension Engine {
         case "config|set":
             return setConfiguration(index, request)
         case "config|resetstat":
-            node.statistics.reset()
+            node.resetStatistics()
             return reply(index) { $0.ok() }
         case "config|rewrite":
             return reply(index) {
@@ -321,7 +329,10 @@ extension Engine {
             return reply(index, "ERR wrong number of arguments for 'config|set' command")
         }
         do throws(ConfigSetError) {
-            try node.configuration.set((2..<request.count).map { request.text($0) })
+            var changed = node.configuration
+            try changed.set((2..<request.count).map { request.text($0) })
+            try checkRoom(for: changed)
+            node.configuration = changed
         } catch {
             guard case .unknown(let name) = error,
                 let at = (2..<request.count).first(where: { request.text($0) == name })
@@ -338,6 +349,19 @@ extension Engine {
         let limits = node.respLimits
         for session in sessions.openIndices { sessions[session].parser.limits = limits }
         return reply(index) { $0.ok() }
+    }
+
+    /// More clients than the process may have descriptors for are not promised.
+    private func checkRoom(for changed: Configuration) throws(ConfigSetError) {
+        let room = node.host.clientsMax
+        guard room > 0, changed.maxclients > room,
+            changed.maxclients > node.configuration.maxclients
+        else { return }
+        throw .failed(
+            directive: "maxclients",
+            reason:
+                "The operating system is not able to handle the specified number of clients, try with \(room)"
+        )
     }
 
     private mutating func command(_ index: Int, _ request: NodeRequest, _ name: String)

@@ -10,10 +10,13 @@ internal import WAL
 /// INFO: the sections and fields that clients, exporters and people read, in Redis's names, and a
 /// `# Raft` section of our own.
 enum InfoReport {
-    private static let defaults = [
+    /// All sections, in the order in which they are told.
+    private static let all = [
         "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules",
-        "errorstats", "cluster", "keyspace", "raft",
+        "commandstats", "errorstats", "latencystats", "cluster", "keyspace", "raft",
     ]
+    /// What INFO without a section leaves out.
+    private static let onRequest = ["commandstats", "latencystats"]
 
     static func text(
         sections: [String], node: borrowing NodeState, sessions: borrowing SessionTable,
@@ -22,12 +25,13 @@ enum InfoReport {
         var wanted: [String] = []
         for section in sections.isEmpty ? ["default"] : sections {
             switch section {
-            case "default", "all", "everything": wanted += defaults
+            case "default": wanted += all.filter { !onRequest.contains($0) }
+            case "all", "everything": wanted += all
             default: wanted.append(section)
             }
         }
         var parts: [String] = []
-        for section in defaults where wanted.contains(section) {
+        for section in all where wanted.contains(section) {
             let lines =
                 switch section {
                 case "server": server(node, now)
@@ -38,7 +42,9 @@ enum InfoReport {
                 case "replication": replication(node, now)
                 case "cpu": cpu(node)
                 case "modules": [String]()
-                case "errorstats": [String]()
+                case "commandstats": commands(node)
+                case "errorstats": errors(node)
+                case "latencystats": latencies(node)
                 case "cluster": ["cluster_enabled:0"]
                 case "keyspace": keyspace(node)
                 default: raft(node, now)
@@ -53,9 +59,14 @@ enum InfoReport {
     private static func server(_ node: borrowing NodeState, _ now: ClockReading) -> [String] {
         let uptime = (now.boot - node.startedAt).milliseconds / 1000
         return [
-            "redis_version:\(ServerVersion.redis)", "skein_version:\(ServerVersion.skein)",
-            "server_name:skein", "redis_mode:standalone", "arch_bits:64",
-            "multiplexing_api:libuv", "process_id:\(node.host.processID)",
+            "redis_version:\(ServerVersion.redis)",
+            "redis_git_sha1:\(node.host.commit.isEmpty ? "00000000" : node.host.commit)",
+            "redis_git_dirty:\(node.host.isModified ? 1 : 0)",
+            "redis_build_id:\(node.host.commit.isEmpty ? "0" : node.host.commit)",
+            "skein_version:\(ServerVersion.skein)", "server_name:skein",
+            "redis_mode:standalone", "os:\(node.host.system)", "arch_bits:64",
+            "monotonic_clock:POSIX clock_gettime", "multiplexing_api:libuv",
+            "process_id:\(node.host.processID)", "process_supervised:no",
             "run_id:\(hex(node.incarnation.raw))\(hex(node.boot))00000000",
             "tcp_port:\(node.configuration.port)", "server_time_usec:\(now.wall * 1000)",
             "uptime_in_seconds:\(uptime)", "uptime_in_days:\(uptime / 86_400)", "hz:10",
@@ -101,29 +112,28 @@ enum InfoReport {
     }
 
     private static func stats(_ node: borrowing NodeState) -> [String] {
-        var (hits, misses, expired, duplicates) = (UInt64(0), UInt64(0), UInt64(0), 0)
-        for group in 0..<node.replicas.count {
-            hits += node.replicas[group].context.keyspace.hits
-            misses += node.replicas[group].context.keyspace.misses
-            expired += node.replicas[group].context.keyspace.expired
-            duplicates += node.replicas[group].windows.duplicates
-        }
+        let (now, before) = (node.replicaCounts, node.statistics.before)
         let counts = node.statistics
         return [
             "total_connections_received:\(counts.connectionsReceived)",
-            "total_commands_processed:\(counts.commandsProcessed)",
+            "total_commands_processed:\(node.commandStatistics.calls)",
             "instantaneous_ops_per_sec:\(node.rates.operationsPerSecond)",
             "total_net_input_bytes:\(counts.clientBytesReceived)",
             "total_net_output_bytes:\(counts.clientBytesSent)",
             "instantaneous_input_kbps:\(node.rates.inputKilobytes)",
             "instantaneous_output_kbps:\(node.rates.outputKilobytes)",
             "rejected_connections:\(counts.connectionsRejected)", "sync_full:0",
-            "sync_partial_ok:0", "sync_partial_err:0", "expired_keys:\(expired)", "evicted_keys:0",
-            "keyspace_hits:\(hits)", "keyspace_misses:\(misses)", "pubsub_channels:0",
+            "sync_partial_ok:0", "sync_partial_err:0",
+            "expired_keys:\(now.expired - before.expired)", "evicted_keys:0",
+            "keyspace_hits:\(now.hits - before.hits)",
+            "keyspace_misses:\(now.misses - before.misses)", "pubsub_channels:0",
             "pubsub_patterns:0", "latest_fork_usec:0", "total_forks:0",
-            "total_error_replies:\(counts.errorReplies)",
+            "total_error_replies:\(node.commandStatistics.errors.total)",
+            "total_reads_processed:\(counts.clientReads)",
+            "total_writes_processed:\(counts.clientWrites)",
             "timed_out_commands:\(counts.timedOutCommands)",
-            "repeated_commands:\(duplicates)", "routes_restarted:\(counts.routesRestarted)",
+            "repeated_commands:\(now.repeated - before.repeated)",
+            "routes_restarted:\(counts.routesRestarted)",
             "lease_reads_taken_back:\(counts.leaseReadsTakenBack)",
             "peer_input_bytes:\(counts.peerBytesReceived)",
             "peer_output_bytes:\(counts.peerBytesSent)",
@@ -144,8 +154,9 @@ enum InfoReport {
             var number = 0
             for follower in followers where node.links.index(to: follower.id) != nil {
                 let hello = node.peers.first { $0.id == follower.id }?.hello
+                let lag = lag(of: follower, node, now)
                 lines.append(
-                    "slave\(number):ip=\(hello?.clientHost ?? ""),port=\(hello?.clientPort ?? 0),state=online,offset=\(follower.match),lag=0"
+                    "slave\(number):ip=\(hello?.clientHost ?? ""),port=\(hello?.clientPort ?? 0),state=\(state(of: follower)),offset=\(follower.match),lag=\(lag)"
                 )
                 number += 1
             }
@@ -173,6 +184,29 @@ enum InfoReport {
         lines.append("master_repl_offset:\(commit)")
         lines.append("repl_backlog_active:0")
         return lines
+    }
+
+    /// Redis's words for how a follower is fed: entries as they come, a snapshot, or neither yet.
+    private static func state(of follower: FollowerStatus) -> String {
+        switch follower.state {
+        case .replicate: "online"
+        case .snapshot: "send_bulk"
+        case .probe: "wait_bgsave"
+        }
+    }
+
+    /// Seconds since the follower showed that it keeps up, as in Redis since its last REPLCONF ACK: its
+    /// last acknowledgement while entries are on their way to it, any sign of life when it has all.
+    private static func lag(
+        of follower: FollowerStatus, _ node: borrowing NodeState, _ now: ClockReading
+    ) -> Int64 {
+        var heard = follower.repliedAt
+        if follower.match >= node.replicas[1].core.lastIndex,
+            let alive = node.liveness.lastHeard(from: follower.id)
+        {
+            heard = max(heard ?? alive, alive)
+        }
+        return heard.map { max(0, (now.boot - $0).milliseconds / 1000) } ?? 0
     }
 
     private static func cpu(_ node: borrowing NodeState) -> [String] {

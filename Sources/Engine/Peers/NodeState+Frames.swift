@@ -302,6 +302,7 @@ extension NodeState {
                     group: UInt32(group), sequence: header.first + UInt64(offset),
                     count: links[link].provisionalBytes.count - before))
         }
+        commandStatistics.stepForOthers(header.count)
         links.markFlushing(link)
         return true
     }
@@ -395,22 +396,50 @@ extension NodeState {
             isRead
             ? routes[group].reads.answer(sequence, now: now.boot)
             : routes[group].writes.answer(sequence, now: now.boot)
-        guard let item, let index = sessions.index(of: item.session) else { return }
-        if sessions[index].gather != nil {
+        guard let item else {
+            // It was here before: the leader's word and this node's own log both bring it.
+            commandStatistics.stepForOthers()
+            return
+        }
+        let index = sessions.index(of: item.session)
+        if let index, sessions[index].gather != nil {
             deliverPart(group, index, status: status, reply: reply, &sessions)
             return
         }
-        switch status {
-        case .complete: sessions[index].answer(reply)
-        case .evicted:
-            sessions[index].answer(
-                error: "UNCERTAIN The command was executed at most once, its reply is lost")
-        case .moved:
-            sessions[index].answer(error: "TRYAGAIN The slot moved, the command was not executed")
-        case .piece: invariantFailed("a piece was delivered")
+        let error: String? =
+            switch status {
+            case .complete: nil
+            case .evicted: "UNCERTAIN The command was executed at most once, its reply is lost"
+            case .moved: "TRYAGAIN The slot moved, the command was not executed"
+            case .piece: invariantFailed("a piece was delivered")
+            }
+        let kind =
+            error.map { commandStatistics.judge(error: $0) } ?? commandStatistics.judge(reply)
+        guard let index else {
+            // The client is gone; its command was executed all the same.
+            commandStatistics.answered(item.command, kind, since: item.queuedAt, now: now.boot)
+            return
         }
+        commandStatistics.answered(
+            item.command, kind, since: sessions[index].startedAt.take() ?? item.queuedAt,
+            now: now.boot)
+        if !sessions[index].executing.isEmpty {
+            countTransaction(&sessions[index], error == nil ? reply : reply.extracting(0..<0))
+        }
+        if let error { sessions[index].answer(error: error) } else { sessions[index].answer(reply) }
         sessions.markFlushing(index)
         sessions.markReady(index)
+    }
+
+    /// Counts the commands of a transaction by their parts of its reply.
+    private mutating func countTransaction(_ session: inout Session, _ reply: Span<UInt8>) {
+        var commands: [UInt16] = []
+        swap(&commands, &session.executing)
+        var elements = ReplyElements(of: reply)
+        for command in commands {
+            guard let element = elements.next() else { return }
+            commandStatistics.answeredWithin(command, commandStatistics.judge(element))
+        }
     }
 
     private func deliverPart(

@@ -81,7 +81,7 @@ extension NodeState {
             _ = routes[group].writes.append(
                 LargeReference(command: upload.number, length: UInt64(upload.command.count)),
                 flags: upload.flags, database: upload.database, session: upload.session,
-                now: now.boot)
+                command: upload.tableID, now: now.boot)
             uploadsFinished.append(upload.session)
         }
     }
