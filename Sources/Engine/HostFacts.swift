@@ -16,6 +16,8 @@ public struct HostFacts: Sendable {
     /// Bytes of memory that the process has in RAM, now and at most.
     public var residentBytes = 0
     public var peakBytes = 0
+    /// The same when the process had just started: what an empty node takes.
+    public var startBytes = 0
     /// Bytes of RAM that the machine has.
     public var systemBytes = 0
     /// Microseconds of processor time.

@@ -15,6 +15,7 @@ struct ProcessFacts {
         facts.system = Self.system()
         facts.clientsMax = DescriptorLimit.clientsMax
         facts.systemBytes = sysconf(Int32(_SC_PHYS_PAGES)) * pageBytes
+        facts.startBytes = residentPages() * pageBytes
     }
 
     /// The facts as they are now: two system calls and a small file, so about once a second.

@@ -89,23 +89,53 @@ enum InfoReport {
 
     private static func memory(_ node: borrowing NodeState) -> [String] {
         let resident = node.host.residentBytes
+        let (keys, held) = (node.keyBytes, node.imageBytes)
+        let log = (0..<node.replicas.count).reduce(0) {
+            $0 + node.replicas[$1].core.log.memoryBytes
+        }
+        let used = keys + held + log + node.host.startBytes
+        let limit = node.configuration.maxMemory
         return [
-            "used_memory:\(resident)", "used_memory_human:\(human(resident))",
+            "used_memory:\(used)", "used_memory_human:\(human(used))",
+            "used_memory_dataset:\(keys)", "used_memory_overhead:\(used - keys)",
+            "used_memory_startup:\(node.host.startBytes)", "raft_log_cache_bytes:\(log)",
+            "snapshot_held_bytes:\(held)",
             "used_memory_rss:\(resident)", "used_memory_rss_human:\(human(resident))",
             "used_memory_peak:\(max(resident, node.host.peakBytes))",
             "used_memory_peak_human:\(human(max(resident, node.host.peakBytes)))",
             "total_system_memory:\(node.host.systemBytes)",
-            "total_system_memory_human:\(human(node.host.systemBytes))", "maxmemory:0",
-            "maxmemory_human:0B", "maxmemory_policy:noeviction", "mem_fragmentation_ratio:1.00",
+            "total_system_memory_human:\(human(node.host.systemBytes))", "maxmemory:\(limit)",
+            "maxmemory_human:\(human(limit))", "maxmemory_policy:noeviction",
+            "mem_fragmentation_ratio:\(ratio(resident, used))",
             "mem_allocator:libc", "lazyfree_pending_objects:0",
         ]
     }
 
     private static func persistence(_ node: borrowing NodeState) -> [String] {
-        [
-            "loading:0", "async_loading:0", "rdb_changes_since_last_save:0",
-            "rdb_bgsave_in_progress:0", "rdb_last_save_time:0", "rdb_last_bgsave_status:ok",
-            "aof_enabled:1", "aof_rewrite_in_progress:0", "aof_last_write_status:ok",
+        let board = node.snapshots
+        let seconds = board.writtenCount == 0 ? -1 : board.lastDuration.milliseconds / 1000
+        var changes: UInt64 = 0
+        for group in 0..<node.replicas.count {
+            let newest = board.groups[group].durable.first?.id.index ?? 0
+            changes += node.replicas[group].applied - min(newest, node.replicas[group].applied)
+        }
+        let holder = node.wal.oldestHolder.map { "\($0)" } ?? "none"
+        let lagging = node.slowestFollower.map { node.name(of: $0) } ?? "none"
+        return [
+            "loading:\(node.isLoading ? 1 : 0)", "async_loading:0",
+            "current_save_keys_processed:0", "rdb_changes_since_last_save:\(changes)",
+            "rdb_bgsave_in_progress:\(board.isBusy ? 1 : 0)",
+            "rdb_last_save_time:\(board.lastSaved)",
+            "rdb_last_bgsave_status:\(board.hasFailed ? "err" : "ok")",
+            "rdb_last_bgsave_time_sec:\(seconds)",
+            "rdb_current_bgsave_time_sec:\(board.taking == nil ? -1 : 0)",
+            "snapshots_written:\(board.writtenCount)", "snapshots_received:\(board.receivedCount)",
+            "snapshots_sent:\(board.sentCount)",
+            "aof_enabled:1", "aof_rewrite_in_progress:0",
+            "aof_last_write_status:\(node.logSpace == .full ? "err" : "ok")",
+            "wal_live_bytes:\(node.wal.liveBytes)", "wal_held_bytes:\(node.wal.heldBytes)",
+            "wal_max_size:\(node.configuration.walMaxSize)", "wal_held_by_group:\(holder)",
+            "wal_slowest_follower:\(lagging)",
             "wal_batches:\(node.statistics.logBatches)", "wal_last_batch:\(node.wal.lastBatch)",
             "wal_durable_batch:\(node.wal.durableBatch)",
         ]
@@ -282,6 +312,13 @@ enum InfoReport {
         let fraction = String(microseconds % 1_000_000)
         return
             "\(microseconds / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
+    }
+
+    /// Two decimals, as Redis prints ratios.
+    private static func ratio(_ part: Int, _ whole: Int) -> String {
+        let hundredths = whole == 0 ? 0 : part * 100 / whole
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
     }
 
     /// As Redis prints sizes for people: two decimals.

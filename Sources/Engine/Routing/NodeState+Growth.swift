@@ -50,6 +50,11 @@ extension NodeState {
         (0..<replicas.count).reduce(0) { $0 + replicas[$1].context.keyspace.memoryBytes }
     }
 
+    /// Bytes of keys that are held only for a snapshot under way.
+    var imageBytes: Int {
+        (0..<replicas.count).reduce(0) { $0 + replicas[$1].context.keyspace.imageHeldBytes }
+    }
+
     /// Looks at the limits; once per turn, since a turn's commands add little.
     mutating func checkGrowth() {
         let isOver = configuration.maxMemory > 0 && keyBytes > configuration.maxMemory

@@ -253,6 +253,18 @@ extension NodeState {
             "log-cut group=\(replicas[group].group) after=\(target) held=\(wal.heldBytes)")
     }
 
+    /// The follower that is furthest behind this leader in the group that holds the log's oldest part.
+    var slowestFollower: NodeID? {
+        guard let holder = wal.oldestHolder,
+            let group = (0..<replicas.count).first(where: { replicas[$0].group == holder })
+        else { return nil }
+        let followers = replicas[group].core.followers
+        guard let last = followers.min(by: { $0.match < $1.match }),
+            last.match < replicas[group].core.commit
+        else { return nil }
+        return last.id
+    }
+
     // MARK: Whose turn it is
 
     private mutating func sendSnapshotTurn(_ turn: SnapshotTurn, group: Int, to peer: NodeID) {
