@@ -282,6 +282,8 @@ public struct Engine: ~Copyable {
         public var commit: LogIndex
         public var applied: LogIndex
         public var lastIndex: LogIndex
+        /// The term of the entry at `applied`.
+        public var appliedTerm: Term
     }
 
     /// All replicas of this node, the system group first.
@@ -291,7 +293,9 @@ public struct Engine: ~Copyable {
                 group: node.replicas[group].group, role: node.replicas[group].core.role,
                 term: node.replicas[group].core.term, leader: node.replicas[group].core.leader,
                 commit: node.replicas[group].core.commit, applied: node.replicas[group].applied,
-                lastIndex: node.replicas[group].core.lastIndex)
+                lastIndex: node.replicas[group].core.lastIndex,
+                appliedTerm: node.replicas[group].core.log.term(at: node.replicas[group].applied)
+                    ?? 0)
         }
     }
 
@@ -308,6 +312,9 @@ public struct Engine: ~Copyable {
     public var repeatedCommands: Int {
         (0..<node.replicas.count).reduce(0) { $0 + node.replicas[$1].windows.duplicates }
     }
+
+    /// Whether this node's log may lack entries that it has acknowledged: it does not vote.
+    public var mayLackEntries: Bool { node.mayLackEntries }
 
     /// Why this node takes part in nothing, if it does not.
     public var muteReason: String? { node.muteReason }
@@ -490,7 +497,9 @@ public struct Engine: ~Copyable {
         }
         sessions.flushing.removeAll(keepingCapacity: true)
         node.flush(into: &outbox, now: now)
-        if !sessions.ready.isEmpty || node.hasUnrouted || node.hasGarbage { hasMoreWork = true }
+        if !sessions.ready.isEmpty || node.hasUnrouted(now: now) || node.hasGarbage {
+            hasMoreWork = true
+        }
         for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {
             hasMoreWork = true
         }

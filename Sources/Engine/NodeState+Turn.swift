@@ -107,6 +107,9 @@ extension NodeState {
             if let oldest = routes[group].oldestAwaited {
                 deadline = min(deadline, oldest + configuration.requestTimeout)
             }
+            if holdsBack(group) {
+                deadline = min(deadline, sealedAt + EngineLimits.heldBackTime)
+            }
             if replicas[group].core.role == .leader,
                 let due = replicas[group].context.keyspace.nextExpiry
             {
@@ -163,6 +166,13 @@ extension NodeState {
             replicas[group].timeline.applied(upTo: replicas[group].applied, now: now.boot)
         }
         if let failure = replicas[group].failure { fail(failure) }
+        if replicas[group].core.contradictions > 0 {
+            // Possible only when a majority of machines went down at once with appendfsync relaxed: the
+            // others have begun another history. A restart takes it over, since nothing is applied then.
+            fail(
+                "the cluster went on without entries of \(replicas[group].group) that were applied here, because too many members lost unsynced writes: start this node again"
+            )
+        }
         replicas[group].core.evictLog(
             toBytes: configuration.raftLogCache / replicas.count, applied: replicas[group].applied)
         serveBacklog(group, now: now)
@@ -365,6 +375,8 @@ extension NodeState {
                 wal.truncate(group: groupID, from: from)
             case .append(let range):
                 appendToLog(group, range)
+                // Genesis and membership: no mode may lose them.
+                if groupID == .system { wal.requireSync() }
             }
         }
         if let ticket { tickets.add(batch: wal.lastBatch + 1, group: group, ticket: ticket) }
@@ -428,9 +440,12 @@ extension NodeState {
         let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
         guard !leads || isAlone || isOver else { return }
         if stopBatch == nil {
-            wal.identity(NodeRecord.stopped.encode().readable)
+            let record = mayLackEntries ? bootRecord : NodeRecord.stopped
+            wal.identity(record.encode().readable)
             stopBatch = wal.lastBatch + 1
         }
+        // What is acknowledged behind the record must not be lost unnoticed.
+        wal.requireSync()
         if isOver || wal.durableBatch >= stopBatch ?? 0 { mayExit = true }
     }
 

@@ -116,6 +116,16 @@ struct Progress: Sendable {
         commitSent = min(commitSent, commitKnown)
     }
 
+    /// Begins from nothing: the follower lost what it had acknowledged.
+    mutating func forgetMatch(lastIndex: LogIndex) {
+        state = .probe
+        match = 0
+        next = lastIndex + 1
+        commitSent = 0
+        commitKnown = 0
+        probeEmpty = true
+    }
+
     /// Forgets the window; what was in it is resent or known to have arrived.
     mutating func clearWindow() {
         inflight.removeAll(keepingCapacity: true)

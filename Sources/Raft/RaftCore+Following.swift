@@ -130,8 +130,12 @@ extension RaftCore {
             if let mine = log.term(at: entry.index) {
                 if mine == entry.term { continue }
                 invariant(
-                    entry.index > commit,
+                    entry.index > commit || configuration.mayLoseEntries,
                     "a committed entry \(entry.index) conflicts with the leader's log")
+                guard entry.index > commit else {
+                    contradictions += 1
+                    return entry.index - 1
+                }
                 log.truncate(from: entry.index)
                 durability.truncate(from: entry.index)
                 verified = min(verified, entry.index - 1)

@@ -276,11 +276,13 @@ extension RaftCore {
 
     // MARK: Links
 
-    /// The connection to `peer` is there (again): whatever was on its way is lost.
-    public mutating func linkUp(_ peer: NodeID) {
+    /// The connection to `peer` is there (again): whatever was on its way is lost. With `withGaps` the
+    /// peer may lack what it has acknowledged, so its match counts no more.
+    public mutating func linkUp(_ peer: NodeID, withGaps: Bool = false) {
         guard let position = position(of: peer) else { return }
         isLinkDown[position] = false
         guard role == .leader else { return }
+        if withGaps { progress[position].forgetMatch(lastIndex: log.lastIndex) }
         progress[position].linkUp = true
         progress[position].restart()
         progress[position].waitingSince = nil

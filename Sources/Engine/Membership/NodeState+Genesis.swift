@@ -95,6 +95,7 @@ extension NodeState {
         raft.electionTimeout = configuration.electionTimeout
         raft.retransmitTimeout = configuration.electionTimeout
         raft.readLease = configuration.readLease
+        raft.mayLoseEntries = configuration.syncMode != 0
         let core = RaftCore(raft, restored: restored, seed: random.next(), now: now.boot)
         let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)
         let keyspace = Keyspace(
