@@ -357,6 +357,8 @@ public struct Engine: ~Copyable {
         public var isLoading: Bool
         /// Of durable snapshots, newest first.
         public var snapshots: [LogIndex]
+        /// The term of the entry at `applied`.
+        public var appliedTerm: Term
     }
 
     /// All replicas of this node, the system group first.
@@ -369,7 +371,9 @@ public struct Engine: ~Copyable {
                 lastIndex: node.replicas[group].core.lastIndex,
                 firstIndex: node.replicas[group].core.log.firstIndex,
                 isLoading: node.replicas[group].load != nil,
-                snapshots: node.snapshots.groups[group].durable.map(\.id.index))
+                snapshots: node.snapshots.groups[group].durable.map(\.id.index),
+                appliedTerm: node.replicas[group].core.log.term(at: node.replicas[group].applied)
+                    ?? 0)
         }
     }
 
@@ -386,6 +390,9 @@ public struct Engine: ~Copyable {
     public var repeatedCommands: Int {
         (0..<node.replicas.count).reduce(0) { $0 + node.replicas[$1].windows.duplicates }
     }
+
+    /// Whether this node's log may lack entries that it has acknowledged: it does not vote.
+    public var mayLackEntries: Bool { node.mayLackEntries }
 
     /// Why this node takes part in nothing, if it does not.
     public var muteReason: String? { node.muteReason }
@@ -572,7 +579,9 @@ public struct Engine: ~Copyable {
         }
         sessions.flushing.removeAll(keepingCapacity: true)
         node.flush(into: &outbox, now: now)
-        if !sessions.ready.isEmpty || node.hasUnrouted || node.hasGarbage || node.hasSnapshotWork {
+        if !sessions.ready.isEmpty || node.hasUnrouted(now: now) || node.hasGarbage
+            || node.hasSnapshotWork
+        {
             hasMoreWork = true
         }
         for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {

@@ -7,6 +7,8 @@ enum EngineLimits {
     static let batchBytesMax = 48 * 1024
     /// Commands that may wait until the log's write under way is over; more are proposed at once.
     static let heldBackBytesMax = 24 * 1024
+    /// How long they wait at most: the disk may be full or stall while the other members' disks do not.
+    static let heldBackTime = Interval.milliseconds(50)
     /// A command with more argument bytes travels in pieces.
     static let inlineCommandBytesMax = 32 * 1024
     /// One piece of a large command.

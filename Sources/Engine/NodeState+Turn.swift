@@ -108,6 +108,9 @@ extension NodeState {
             if let oldest = routes[group].oldestAwaited {
                 deadline = min(deadline, oldest + configuration.requestTimeout)
             }
+            if holdsBack(group) {
+                deadline = min(deadline, sealedAt + EngineLimits.heldBackTime)
+            }
             if replicas[group].core.role == .leader,
                 let due = replicas[group].context.keyspace.nextExpiry
             {
@@ -166,6 +169,13 @@ extension NodeState {
         }
         if let failure = replicas[group].failure { fail(failure) }
         reportAudits(group, now: now)
+        if replicas[group].core.overruled > 0 {
+            // Possible only when a majority of machines went down at once with appendfsync relaxed: the
+            // others have begun another history. A restart takes it over, since nothing is applied then.
+            fail(
+                "the cluster went on without entries of \(replicas[group].group) that were applied here, because too many members lost unsynced writes: start this node again"
+            )
+        }
         replicas[group].core.evictLog(
             toBytes: configuration.raftLogCache / replicas.count, applied: replicas[group].applied)
         serveBacklog(group, now: now)
@@ -375,6 +385,8 @@ extension NodeState {
                 wal.truncate(group: groupID, from: from)
             case .append(let range):
                 appendToLog(group, range)
+                // Genesis and membership: no mode may lose them.
+                if groupID == .system { wal.requireSync() }
             case .start(let index, let term, let keepingRest):
                 wal.start(
                     group: groupID, after: index, term: term, keepingRest: keepingRest)
@@ -450,9 +462,12 @@ extension NodeState {
         let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
         guard !leads || isAlone || isOver else { return }
         if stopBatch == nil {
-            NodeRecord.stopped(boot).write(to: &wal)
+            let record = mayLackEntries ? bootRecord : NodeRecord.stopped(boot)
+            record.write(to: &wal)
             stopBatch = wal.lastBatch + 1
         }
+        // What is acknowledged behind the record must not be lost unnoticed.
+        wal.requireSync()
         if isOver || wal.durableBatch >= stopBatch ?? 0 { mayExit = true }
     }
 

@@ -21,6 +21,8 @@ struct NodeState: ~Copyable {
     // Identity, as the log holds it.
     var incarnation: Incarnation
     var boot: UInt64
+    /// The machine's own boot.
+    let machine: UInt64
     var membership: Membership
     var admitted: [Admitted]
     var map: ClusterMap?
@@ -31,6 +33,8 @@ struct NodeState: ~Copyable {
     var bootstrapBatch: UInt64?
     /// The log may lack entries that were acknowledged: no vote until caught up.
     var mayLackEntries = false
+    /// All that lacked entries when this node gave up waiting for the others.
+    var gaveUpWith: [Gap] = []
     /// Why this node takes part in nothing.
     var muteReason: String?
 

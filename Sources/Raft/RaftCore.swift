@@ -95,6 +95,9 @@ public struct RaftCore: ~Copyable {
     // Election.
     /// Until when this replica neither votes nor campaigns, after a restart (L5).
     private(set) var silentUntil: Instant
+    /// Appends of a leader whose history lacks what is committed here: possible only where entries may
+    /// be lost; see `RaftConfiguration.mayLoseEntries`.
+    public internal(set) var overruled: UInt64 = 0
     /// The leader's commit index, as far as it was told.
     var leaderCommit: LogIndex = 0
     var electionDeadline: Instant
@@ -246,10 +249,12 @@ public struct RaftCore: ~Copyable {
         electionDeadline = max(now, promised) + configuration.electionTimeout + randomUpTo(2)
     }
 
-    /// Whether this follower has everything that its leader has committed.
+    /// Whether this follower has everything that its leader has committed, and that is everything
+    /// that was committed before it was elected: of an earlier term a leader does not know what is
+    /// (paper, 5.4.2).
     public var isCaughtUp: Bool {
         !needsSnapshot && leader != nil && leaderCommit > 0 && commit >= leaderCommit
-            && durableIndex >= commit
+            && durableIndex >= commit && log.term(at: commit) == term
     }
 
     /// Stops or resumes taking part; see `isMuted`. A leader that is muted steps down first.

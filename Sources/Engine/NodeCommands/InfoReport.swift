@@ -4,6 +4,7 @@ internal import Commands
 internal import Configuration
 internal import PeerProtocol
 internal import Raft
+internal import Snapshot
 internal import Store
 internal import WAL
 

@@ -85,7 +85,10 @@ extension NodeState {
             switch frame.kind {
             case .hello:
                 let hello = try Hello(decoding: frame.body)
-                guard links[index].peer == nil else { throw .invalid("second hello") }
+                if let peer = links[index].peer {
+                    try renew(hello, of: peer)
+                    return
+                }
                 if admit(hello, link: index, now: now) { linkAdmitted(index, now: now) }
                 return
             case .refused:
@@ -143,8 +146,9 @@ extension NodeState {
     private mutating func linkAdmitted(_ index: Int, now: ClockReading) {
         guard let peer = links[index].peer else { return }
         liveness.linkUp(to: peer)
+        let mayLack = peerIndex(peer).flatMap { peers[$0].hello?.mayLackEntries } ?? false
         for group in 0..<replicas.count {
-            replicas[group].core.linkUp(peer)
+            replicas[group].core.linkUp(peer, withGaps: mayLack)
             if routes[group].target?.node == peer { routes[group].restart(now: now.boot) }
         }
     }

@@ -4,6 +4,8 @@ internal import Snapshot
 ///
 /// 1. A group has at most one leader in a term.
 /// 2. Replicas that applied the same index have the same state hash, also across restarts.
+///    When acknowledged entries may be lost (relaxed appendfsync and a majority of machines down): that
+///    applied the same entry last, which its index and term name.
 /// 3. A replica's term and commit never go back while its process runs. (Over a crash they may: what
 ///    was not synced was promised to nobody; 1 sees it if it was.)
 struct ReplicaChecker {
@@ -15,6 +17,12 @@ struct ReplicaChecker {
     private var leaders: [Place: Int] = [:]
     private var hashes: [Place: (hash: UInt64, node: Int)] = [:]
     private var snapshots: [SnapshotID: (checksum: UInt32, node: Int)] = [:]
+    /// Of several histories, by the term of the entry.
+    private var lossyHashes: [UInt64: [Place: (hash: UInt64, node: Int)]] = [:]
+    /// What was committed in each group, as far as any node knew.
+    private(set) var committed: [UInt32: UInt64] = [:]
+    /// Acknowledged entries may have been lost in this run.
+    private(set) var hasLost = false
     private var terms: [Place: UInt64] = [:]
     private var commits: [Place: UInt64] = [:]
     private(set) var violations: [Violation] = []
@@ -66,6 +74,7 @@ struct ReplicaChecker {
                 ))
         }
         commits[ofLife] = commit
+        committed[group] = max(committed[group] ?? 0, commit)
     }
 
     /// A snapshot is durable: all of one index hold the same bytes, whoever wrote them.
@@ -85,12 +94,25 @@ struct ReplicaChecker {
     }
 
     /// A replica's state after applying up to `applied`.
+    /// From here on, replicas may have another history than others had.
+    mutating func mayLose() {
+        hasLost = true
+        hashes.removeAll()
+        lossyHashes.removeAll()
+        committed.removeAll()
+    }
+
+    /// A replica's state after applying up to `applied`, an entry of `term`.
     mutating func state(
-        node: Int, group: UInt32, applied: UInt64, hash: UInt64, at moment: Moment
+        node: Int, group: UInt32, applied: UInt64, term: UInt64, hash: UInt64, at moment: Moment
     ) {
         let place = Place(group: group, number: applied)
-        guard let known = hashes[place] else {
-            hashes[place] = (hash, node)
+        guard let known = hasLost ? lossyHashes[term]?[place] : hashes[place] else {
+            if hasLost {
+                lossyHashes[term, default: [:]][place] = (hash, node)
+            } else {
+                hashes[place] = (hash, node)
+            }
             return
         }
         comparisons += 1

@@ -12,7 +12,7 @@ enum Inbound {
     case sessionClosed(connection: Int)
     /// How much of what the process sent still waits in its host.
     case outputQueued(connection: Int, bytes: Int)
-    case logDurable(batch: UInt64)
+    case logProgress(LogProgress)
     case logRead(id: UInt64, bytes: [UInt8]?)
     case snapshot(SnapshotEvent)
 }
@@ -52,6 +52,8 @@ struct LogBatch {
     var offset: Int
     /// A segment that comes into use with this batch, and its size.
     var opens: (segment: UInt64, capacity: Int)?
+    /// No mode may put its sync off.
+    var mustSync = false
     var bytes: [UInt8]
 }
 
@@ -71,4 +73,6 @@ struct ReplicaReading {
     var commit: UInt64
     var applied: UInt64
     var lastIndex: UInt64
+    /// The term of the entry at `applied`.
+    var appliedTerm: UInt64 = 0
 }

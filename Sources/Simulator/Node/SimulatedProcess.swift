@@ -73,13 +73,10 @@ final class SimulatedProcess {
         var snapshots = SnapshotThread(on: node.snapshots)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: try snapshots.list(),
-            seed: node.random.next(), now: now, liveness: liveness)
+            seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)
         return SimulatedProcess(
             life: node.life, engine: engine, liveness: liveness, snapshots: snapshots)
     }
-
-    /// Whether a connection is a peer link that this process knows.
-    func isLink(_ connection: Int) -> Bool { links[connection] != nil }
 
     // A turn
 
@@ -124,9 +121,9 @@ final class SimulatedProcess {
             } else if links[connection] != nil {
                 engine.outputQueued(bytes, for: LinkID(UInt64(connection)))
             }
-        case .logDurable(let batch):
-            engine.logDurable(written: batch, synced: batch, now: now)
         case .snapshot(let event): engine.snapshotMoved(event, now: now)
+        case .logProgress(let progress):
+            engine.logDurable(written: progress.written, synced: progress.synced, now: now)
         case .logRead(let id, let bytes):
             if let bytes {
                 engine.logRead(LogReadID(id), bytes: bytes.span, now: now)
@@ -175,7 +172,7 @@ final class SimulatedProcess {
                 LogBatch(
                     number: batch.number, segment: batch.position.segment,
                     offset: batch.position.offset,
-                    opens: batch.opens.map { ($0.segment, $0.capacity) },
+                    opens: batch.opens.map { ($0.segment, $0.capacity) }, mustSync: batch.mustSync,
                     bytes: batch.bytes.copyBytes()))
         }
         outbound.reads = engine.outbox.logReads.map {
@@ -277,9 +274,13 @@ final class SimulatedProcess {
         engine.replicas.map {
             ReplicaReading(
                 group: $0.group.raw, isLeader: $0.role == .leader, term: $0.term,
-                commit: $0.commit, applied: $0.applied, lastIndex: $0.lastIndex)
+                commit: $0.commit, applied: $0.applied, lastIndex: $0.lastIndex,
+                appliedTerm: $0.appliedTerm)
         }
     }
+
+    /// Whether the engine knows that its log may lack what it has acknowledged.
+    var mayLackEntries: Bool { engine.mayLackEntries }
 
     /// The state hash of a group's replica here, at what it has applied.
     func stateHash(_ group: UInt32) -> UInt64? { engine.stateHash(GroupID(group)) }
@@ -302,6 +303,7 @@ extension Configuration {
                 ("heartbeat-interval", "\(options.heartbeat.milliseconds)"),
                 ("request-timeout", "\(options.requestTimeout.milliseconds)"),
                 ("read-lease", options.readLease ? "yes" : "no"),
+                ("appendfsync", options.disk.mode.rawValue),
             ])
         // Smaller than an operator may choose, so that old entries are read back from the disk.
         configuration.raftLogCache = options.logCacheBytes

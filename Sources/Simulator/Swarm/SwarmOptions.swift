@@ -67,6 +67,9 @@ public struct SwarmOptions: Sendable {
         disk = DiskOptions(&random)
         drawClients(&random)
         faults = FaultOptions(&random, nodes: nodes)
+        // Drawn last: what came earlier in the life of the simulator is as it was.
+        if random.happens(0.3) { disk.mode = random.pick([.everysec, .no]) }
+        if random.happens(0.3), !faults.disasters.isEmpty { faults.disasters.append(.fullDisk) }
     }
 
     private mutating func drawNetwork(_ random: inout SeededGenerator) {
@@ -104,7 +107,7 @@ public struct SwarmOptions: Sendable {
 
     /// One line that tells the runs apart.
     public var summary: String {
-        "nodes=\(nodes) groups=\(groups) clients=\(clients) lease=\(readLease ? "yes" : "no") "
+        "nodes=\(nodes) groups=\(groups) clients=\(clients) appendfsync=\(disk.mode.rawValue) lease=\(readLease ? "yes" : "no") "
             + "election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
             + "cache=\(logCacheBytes) wal=\(walMaxSize) segment=\(segmentBytes) ppm=\(clockRatePPM) "
             + "workloads=\(workloads.map { "\($0)" }.joined(separator: ",")) "

@@ -18,6 +18,8 @@ final class ClusterNode {
     var lines: [String] = []
     var exit: ExitReason?
     var starts: UInt64 = 0
+    /// The machine's own boot.
+    var machine: UInt64 = 1
     /// While false, sealed batches wait in `undurable`.
     var isDiskFast = true
     /// A node that stands still takes no turns; its liveness stands still too.
@@ -46,7 +48,8 @@ final class ClusterNode {
             diskStallLimit: configuration.diskStallLimit, now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: snapshots.listing(),
-            seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, now: now, liveness: liveness)
+            seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, machine: machine, now: now,
+            liveness: liveness)
         exit = nil
         snapshots.processDied()
         process = NodeProcess(engine, liveness)
