@@ -78,6 +78,8 @@ public struct SnapshotProgressFrame: Equatable, Sendable {
         case installed = 1
         /// The follower could not take it; begin anew, later.
         case failed = 2
+        /// As `wants`, but what was sent from the offset on is lost.
+        case rewinds = 3
     }
 
     public var header: SnapshotFrameHeader

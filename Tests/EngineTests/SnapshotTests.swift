@@ -121,7 +121,6 @@ import Testing
         let before = cluster.nodes[leader].snapshots.bytesRead
         try cluster.start(lost)
         #expect(cluster.run { cluster.nodes[leader].snapshots.bytesRead > before + (3 << 20) })
-        print(cluster.nodes[leader].lines.suffix(12), cluster.nodes[lost].lines.suffix(12))
         let size = cluster.nodes[leader].snapshots.files.map(\.value.bytes.count).max() ?? 0
         #expect(size > 10 << 20)
         cluster.breakWires(leader, lost)

@@ -96,14 +96,14 @@ extension NodeState {
         else { return }
         snapshots.groups[group].sending[at].heardAt = now.boot
         switch progress.status {
-        case .wants:
+        case .wants, .rewinds:
             guard let offset = Int(exactly: progress.offset),
                 offset <= snapshots.groups[group].sending[at].fileBytes
             else { throw .invalid("snapshot offset") }
             let isFirst = !snapshots.groups[group].sending[at].hasAnswered
             snapshots.groups[group].sending[at].hasAnswered = true
             snapshots.groups[group].sending[at].acknowledged = offset
-            if isFirst || offset > snapshots.groups[group].sending[at].asked {
+            if isFirst || progress.status == .rewinds || offset > snapshots.groups[group].sending[at].asked {
                 snapshots.groups[group].sending[at].asked = offset
             }
             fillSnapshotWindow(group, at)
@@ -174,7 +174,9 @@ extension NodeState {
         }
         snapshots.groups[group].receiving?.leaderTerm = piece.header.leaderTerm
         guard let have = snapshots.groups[group].receiving?.have, piece.offset == have else {
-            // From before the link broke, or behind a gap: the leader is told where to go on.
+            // The first one tells that the leader begins anew: it hears where to go on. Others are
+            // from before that, or from behind a piece that the host dropped.
+            guard piece.offset == 0 else { return }
             let have = snapshots.groups[group].receiving?.have ?? 0
             tell(
                 .wants, id, leaderTerm: piece.header.leaderTerm, group: group, to: peer,
@@ -183,6 +185,7 @@ extension NodeState {
         }
         let isLast = piece.offset + piece.bytes.count == piece.fileBytes
         snapshots.groups[group].receiving?.have += piece.bytes.count
+        snapshots.groups[group].receiving?.underWay += 1
         snapshotCommands.append(
             .receive(
                 id, offset: piece.offset, SharedBytes(ByteBuffer(copying: piece.bytes)),
@@ -194,10 +197,13 @@ extension NodeState {
         guard let group = group(of: id), let receiving = snapshots.groups[group].receiving,
             receiving.id == id
         else { return }
-        // The host dropped a piece: it is asked for again.
-        if offset < receiving.have { snapshots.groups[group].receiving?.have = offset }
+        let underWay = max(0, receiving.underWay - 1)
+        snapshots.groups[group].receiving?.underWay = underWay
+        // The host dropped a piece, if it has less than it was given.
+        let isBehind = underWay == 0 && offset < receiving.have
+        if isBehind { snapshots.groups[group].receiving?.have = offset }
         tell(
-            .wants, id, leaderTerm: receiving.leaderTerm, group: group, to: receiving.from,
+            isBehind ? .rewinds : .wants, id, leaderTerm: receiving.leaderTerm, group: group, to: receiving.from,
             offset: offset)
     }
 

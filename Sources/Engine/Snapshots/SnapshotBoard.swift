@@ -64,6 +64,8 @@ struct SnapshotBoard {
         let fileBytes: Int
         /// Bytes handed to the host, without a gap.
         var have = 0
+        /// Pieces that the host has and did not speak of yet.
+        var underWay = 0
     }
 
     struct Sending {
