@@ -3,7 +3,7 @@ internal import Glibc
 internal import WAL
 
 /// What runs on the log thread. `LogThread` has the rules.
-struct LogWorker {
+struct LogWorker: ~Copyable {
     private let options: LogThread.Options
     private let monitor: Monitor<LogThread.State>
     private let preparer: LogFilePreparer
@@ -11,6 +11,9 @@ struct LogWorker {
     private let report: @Sendable (LogThread.Event) -> Void
 
     private var file: LogFile?
+    private var markFile: LogMarkFile?
+    /// Of the batch written last.
+    private var writtenMark: WALMark?
     /// Last batch written, last batch synced. Invariant: `synced <= written`.
     private var written: UInt64 = 0
     private var synced: UInt64 = 0
@@ -24,7 +27,7 @@ struct LogWorker {
     private struct GivenUp: Error {}
 
     init(
-        options: LogThread.Options, monitor: Monitor<LogThread.State>,
+        _ directory: DataDirectory, options: LogThread.Options, monitor: Monitor<LogThread.State>,
         preparer: LogFilePreparer, syncer: LogFileSyncer?,
         report: @escaping @Sendable (LogThread.Event) -> Void
     ) {
@@ -33,6 +36,7 @@ struct LogWorker {
         self.preparer = preparer
         self.syncer = syncer
         self.report = report
+        markFile = LogMarkFile(in: directory)
     }
 
     mutating func run() {
@@ -113,11 +117,13 @@ struct LogWorker {
         // The first batch of a run: nothing before it is unsynced.
         if written == 0 { synced = batch.number - 1 }
         written = batch.number
+        writtenMark = batch.mark
     }
 
     private mutating func sync() throws(FileError) {
         try file?.sync()
         synced = written
+        if let writtenMark { markFile?.store(writtenMark) }
     }
 
     /// Moves to a new segment: what was written to the one before becomes durable first.

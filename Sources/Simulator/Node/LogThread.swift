@@ -1,5 +1,6 @@
 internal import Bytes
 internal import DequeModule
+internal import WAL
 
 /// The log thread of one process: executes batches in order, one sync in flight, and takes what has
 /// gathered meanwhile for the next one.
@@ -10,7 +11,7 @@ internal import DequeModule
 struct LogThread {
     private(set) var queue: Deque<LogBatch> = []
     private(set) var isWorking = false
-    private var inFlight: (last: UInt64, segment: UInt64)?
+    private var inFlight: (last: UInt64, segment: UInt64, mark: WALMark?)?
     private var lastNumber: UInt64?
     /// Segments that the log has given up, whose files are still there; oldest first.
     private var spares: [UInt64] = []
@@ -60,7 +61,7 @@ struct LogThread {
             if let current = inFlight, current.segment != batch.segment { break }
             queue.removeFirst()
             disk.write(batch.segment, offset: batch.offset, bytes: batch.bytes.span)
-            inFlight = (batch.number, batch.segment)
+            inFlight = (batch.number, batch.segment, batch.mark)
             taken += 1
         }
         isWorking = true
@@ -72,6 +73,7 @@ struct LogThread {
     mutating func finish(on disk: inout VirtualDisk) -> UInt64 {
         guard let done = inFlight else { invariantFailed("a sync ended that never began") }
         disk.sync(done.segment)
+        if let mark = done.mark { disk.mark = mark }
         inFlight = nil
         isWorking = false
         return done.last

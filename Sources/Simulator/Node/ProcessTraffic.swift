@@ -1,4 +1,5 @@
 internal import Bytes
+internal import WAL
 
 /// What reaches a process between two turns; taken by its next turn in this order.
 enum Inbound {
@@ -49,6 +50,8 @@ struct LogBatch {
     /// A segment that comes into use with this batch, and its size.
     var opens: (segment: UInt64, capacity: Int)?
     var bytes: [UInt8]
+    /// Stored when the batch is durable.
+    var mark: WALMark?
 }
 
 /// A wish to read old log records.
