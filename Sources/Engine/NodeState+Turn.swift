@@ -35,7 +35,7 @@ extension NodeState {
         _ id: LogReadID, bytes: Span<UInt8>?, now: ClockReading
     ) -> LogReadRequest? {
         guard let at = fetches.entries.firstIndex(where: { $0.id == id }) else { return nil }
-        guard let bytes else {
+        guard let bytes, wal.isCurrent(fetches.entries[at].disk) else {
             finishFetch(fetches.entries.remove(at: at), succeeded: false, now: now)
             return nil
         }
@@ -62,6 +62,8 @@ extension NodeState {
         case .apply:
             replicas[group].isFetching = false
             guard succeeded else {
+                // A snapshot has come in between: what was wanted is part of it.
+                if entry.fetch.from < replicas[group].core.log.firstIndex { return }
                 fail("committed entries of \(replicas[group].group) can not be read back")
                 return
             }

@@ -4,7 +4,7 @@ internal import UV
 internal import WAL
 
 /// What runs on the log thread. `LogThread` has the rules.
-struct LogWorker {
+struct LogWorker: ~Copyable {
     private let options: LogThread.Options
     private let monitor: Monitor<LogThread.State>
     private let preparer: LogFilePreparer
@@ -12,6 +12,9 @@ struct LogWorker {
     private let report: @Sendable (LogThread.Event) -> Void
 
     private var file: LogFile?
+    private var markFile: LogMarkFile?
+    /// Of the batch written last.
+    private var writtenMark: WALMark?
     /// Last batch written, last batch synced. Invariant: `synced <= written`.
     private var written: UInt64 = 0
     private var synced: UInt64 = 0
@@ -25,7 +28,7 @@ struct LogWorker {
     private struct GivenUp: Error {}
 
     init(
-        options: LogThread.Options, monitor: Monitor<LogThread.State>,
+        _ directory: DataDirectory, options: LogThread.Options, monitor: Monitor<LogThread.State>,
         preparer: LogFilePreparer, syncer: LogFileSyncer?,
         report: @escaping @Sendable (LogThread.Event) -> Void
     ) {
@@ -34,6 +37,7 @@ struct LogWorker {
         self.preparer = preparer
         self.syncer = syncer
         self.report = report
+        markFile = LogMarkFile(in: directory)
     }
 
     mutating func run() {
@@ -114,11 +118,13 @@ struct LogWorker {
         // The first batch of a run: nothing before it is unsynced.
         if written == 0 { synced = batch.number - 1 }
         written = batch.number
+        writtenMark = batch.mark
     }
 
     private mutating func sync() throws(FileError) {
         try file?.sync()
         synced = written
+        if let writtenMark { markFile?.store(writtenMark) }
     }
 
     /// Moves to a new segment: what was written to the one before becomes durable first.

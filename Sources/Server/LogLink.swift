@@ -21,11 +21,12 @@ final class LogLink {
     /// Starts the threads; `liveness` watches every sync.
     init(
         _ host: NodeHost, _ directory: DataDirectory, mode: LogThread.SyncMode,
-        _ liveness: PairLiveness
+        segmentBytes: Int, _ liveness: PairLiveness
     ) throws(UVError) {
         self.host = host
         var options = LogThread.Options()
         options.mode = mode
+        options.segmentBytes = segmentBytes
         options.syncStarted = { liveness.syncStarted(now: $0) }
         options.syncFinished = { liveness.syncFinished(now: $0) }
         let arrivals = arrivals

@@ -88,7 +88,7 @@ public final class LogThread: Sendable {
         self.monitor = monitor
         thread = try JoinedThread(name: "skein-log") {
             var worker = LogWorker(
-                options: options, monitor: monitor, preparer: preparer, syncer: syncer,
+                directory, options: options, monitor: monitor, preparer: preparer, syncer: syncer,
                 report: report)
             worker.run()
             preparer.stop()

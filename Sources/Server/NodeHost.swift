@@ -57,10 +57,12 @@ public final class NodeHost {
         clients = ClientListener(self, places.clientListeners)
         cluster = ClusterListener(self, places.clusterListeners)
         links = PeerLinks(self, from: places.bind)
+        let segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         logLink = try LogLink(
-            self, places.directory, mode: LogThread.SyncMode(configuration.appendfsync), liveness)
+            self, places.directory, mode: LogThread.SyncMode(configuration.appendfsync),
+            segmentBytes: segmentBytes, liveness)
         snapshotLink = try SnapshotLink(
-            places.directory, reservedBytes: 2 * WALLimits.segmentBytes, on: loop
+            places.directory, reservedBytes: 2 * segmentBytes, on: loop
         ) { [unowned self] event in
             self.engine.snapshotMoved(event, now: SystemClock.reading())
         }

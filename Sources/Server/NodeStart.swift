@@ -110,6 +110,7 @@ extension NodeHost {
     ) throws(NodeStartError) -> RecoveredLog {
         var parameters = WALParameters(saltSeed: salt)
         parameters.tailBytesMax = configuration.raftLogCache
+        parameters.segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         do throws(LogStartError) {
             let recovered = try directory.recoverLog(parameters)
             if let torn = recovered.tornTail {

@@ -81,8 +81,8 @@
 //     first that fails ends the log. Nothing behind it is ever used.
 //  R3 That end is a *torn tail* if nothing proves that the failed batch was durable, and dropped.
 //     It is *corruption* if a later segment exists (W2), or a later batch header with a valid
-//     checksum and the right salt carries a mark at or above its number. Then the node refuses to
-//     start: cutting would forget what it has promised (Alagappan et al., FAST '18).
+//     checksum and the right salt carries a mark at or above its number, or the last run left such
+//     a mark beside the log (WALMark.swift). Then the node refuses to start: cutting would forget what it has promised (Alagappan et al., FAST '18).
 //  R4 Recovery reads the newest gapless run of segments with whole headers, not below `oldest` of
 //     the newest one. The first checkpoint in it stands for everything before. Every further one
 //     must equal what the replay has come to.
@@ -97,10 +97,12 @@
 // its header, may be used by the next run under the same number: its old batches carry another
 // salt (W5). Its header sector is all zero or whole, since it goes from zeros to its contents once.
 //
-// What a mark cannot show: damage to the last batches before the mark that never got one. An idle
-// log therefore writes an empty batch that only carries the mark (`needsIdleMark`), so the window
-// is the time between the last write and the next. The loss of the newest segment's *file* leaves
-// no trace either; files are not lost singly by crashes (the directory is synced on creation).
+// What a mark in a batch cannot show: damage to the last batches before the mark that never got one.
+// The mark beside the log shows it after a kill, also the loss of the newest segment's file. After a
+// loss of power that mark may be gone. An idle log therefore writes an empty batch that only carries
+// the mark (`needsIdleMark`), so the window is the time between the last write and the next, in a
+// process that lost its power there. Files are not lost singly by crashes (the directory is synced
+// on creation).
 //
 // Rejected: a checksum per record only (a lost sector in the middle of unsynced batches would
 // resurrect what follows); continuing behind a torn tail in the same segment (needs an epoch in

@@ -146,7 +146,7 @@ extension WALReport {
             return
         } catch {
             refusal = error
-            noteLostHeader(error)
+            note(error)
         }
         guard let chain = try? SegmentChain(source), !chain.headers.isEmpty else { return }
         var replay = LogReplay(chain, tailBytesMax: 0)
@@ -158,12 +158,17 @@ extension WALReport {
 }
 
 extension WALReport {
-    /// A header that became all zero shows only in the light of the whole log.
-    private mutating func noteLostHeader(_ error: WALError) {
-        guard case .damaged(let position, .segmentHeader) = error else { return }
-        for at in segments.indices
-        where segments[at].number == position.segment && segments[at].contents == .blank {
-            segments[at].contents = .damaged(first: nil, next: 0, error)
+    /// Notes damage that shows only in the light of the whole log, or of its mark: a header that
+    /// became all zero, a last batch that is not the last.
+    private mutating func note(_ refusal: WALError) {
+        guard case .damaged(let position, _) = refusal else { return }
+        for at in segments.indices where segments[at].number == position.segment {
+            switch segments[at].contents {
+            case .blank: segments[at].contents = .damaged(first: nil, next: 0, refusal)
+            case .batches(let first, let next, _):
+                segments[at].contents = .damaged(first: first, next: next, refusal)
+            case .damaged: break
+            }
         }
     }
 }

@@ -66,7 +66,7 @@ extension WALError: CustomStringConvertible {
                 + "\(part.description). This was acknowledged as durable, so the log is not cut. "
                 + Self.replace
         case .missingSegment(let segment):
-            "\(segmentFileName(segment)) is missing although later segments exist. Put the file "
+            "\(segmentFileName(segment)) is missing although the log needs it. Put the file "
                 + "back if it was moved away. " + Self.replace
         case .foreignSegment(let segment, let reason):
             "\(segmentFileName(segment)) does not belong here: \(reason.text). Put the right file "

@@ -9,8 +9,15 @@ public protocol WALSource: ~Copyable {
     var segments: [UInt64] { get }
     /// Bytes in the segment's file.
     func size(of segment: UInt64) throws(WALError) -> Int
+    /// The mark that the last run left, if there is one.
+    var mark: WALMark? { get }
     /// Appends `count` bytes from `position` on, or what there is up to the end of the file.
     func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError)
+}
+
+extension WALSource where Self: ~Copyable {
+    /// None: for sources that only live in memory.
+    public var mark: WALMark? { nil }
 }
 
 /// What the host chooses for a run of the log.
@@ -36,6 +43,7 @@ public enum WALRecovery {
         let chain = try SegmentChain(source)
         guard let newest = chain.headers.last else {
             try chain.refuseLostHeader(in: source, nextBatch: 1)
+            if let mark = source.mark { throw chain.contradiction(to: mark, end: 0, expected: 1) }
             var log = RecoveredLog.empty(parameters)
             log.spareSegments = chain.blank
             return log
@@ -133,6 +141,9 @@ struct LogReplay: ~Copyable {
         throws(WALError) -> RecoveredLog.TornTail?
     {
         let newest = chain.headers[chain.headers.count - 1]
+        if let mark = source.mark, mark.log == newest.logIdentity, mark.batch >= expected.number {
+            throw chain.contradiction(to: mark, end: end, expected: expected.number)
+        }
         let size = try source.size(of: newest.segment)
         let tail = try SegmentScan(pieceBytes: 0).judgeTail(
             of: newest, at: end, size: size, expected, source)
@@ -238,6 +249,19 @@ struct SegmentChain {
         }
         headers.reverse()
         if obstacle == nil, next >= max(1, newest.oldest) { obstacle = .missingSegment(next) }
+    }
+
+    /// What must be wrong where the replay ended, at `end` of the newest used segment, if batch
+    /// `expected` was durable.
+    func contradiction(to mark: WALMark, end: Int, expected: UInt64) -> WALError {
+        let newest = headers.last?.segment ?? 0
+        if newest >= mark.segment {
+            return .damaged(WALPosition(segment: newest, offset: end), .batch(expected))
+        }
+        let lost = newest > 0 ? newest + 1 : mark.segment
+        return blank.contains(lost)
+            ? .damaged(WALPosition(segment: lost, offset: 0), .segmentHeader)
+            : .missingSegment(lost)
     }
 
     /// Finds a used segment whose header sector was zeroed: a batch in it has a mark at or above

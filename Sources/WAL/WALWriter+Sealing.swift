@@ -65,7 +65,7 @@ extension WALWriter {
         pendingMustSync = false
         return WALBatch(
             number: nextBatch - 1, position: position, opens: opening, mustSync: mustSync,
-            bytes: pending.take())
+            bytes: pending.take(), log: run.logIdentity)
     }
 
     /// Puts a checkpoint of everything sealed in front of the pending records (W7); returns by how

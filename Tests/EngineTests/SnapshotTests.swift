@@ -85,9 +85,8 @@ import Testing
             }
         }
         let client = try cluster.open(0)
-        let saved =
-            Int64(
-                cluster.ask("LASTSAVE\r\n", client).dropFirst().dropLast(2).description) ?? 0
+        let answer = cluster.ask("LASTSAVE\r\n", client)
+        let saved = Int64(answer.filter { $0 >= "0" && $0 <= "9" }) ?? 0
         #expect(saved >= 1_700_000_000 && saved <= cluster.now.wall / 1000)
     }
 
@@ -122,7 +121,7 @@ import Testing
         try cluster.start(lost)
         #expect(cluster.run { cluster.nodes[leader].snapshots.bytesRead > before + (3 << 20) })
         let size = cluster.nodes[leader].snapshots.files.map(\.value.bytes.count).max() ?? 0
-        #expect(size > 10 << 20)
+        #expect(size > 8 << 20)
         cluster.breakWires(leader, lost)
         #expect(cluster.run { cluster.isConverged() && cluster.isServing() })
         #expect(

@@ -197,6 +197,42 @@ import Testing
         }
     }
 
+    @Test func `after a kill the damaged last batch is no torn tail`() throws {
+        let base = TemporaryDirectory()
+        let copy = TemporaryDirectory()
+        let end: Int
+        do {
+            let directory = try DataDirectory(path: base.path)
+            var log = try directory.recoverLog(parameters(1))
+            var writer = log.takeWriter()
+            let events = EventLog()
+            let thread = try LogThread(directory, options()) { events.append($0) }
+            submit(20, to: thread, &writer, from: 1)
+            #expect(events.waitForSync(of: 20))
+            end = writer.liveBytes
+            for name in TemporaryDirectory.names(in: base.path) where name.hasPrefix("wal-") {
+                write(contents(ofFile: "\(base.path)/\(name)")!, toFile: "\(copy.path)/\(name)")
+            }
+            thread.stop()
+        }
+        let file = copy.path + "/" + segmentFileName(1)
+        let whole = contents(ofFile: file)!
+        for offset in [end - 512, end - 400, end - 300] {
+            var damaged = whole
+            damaged[offset] ^= 16
+            write(damaged, toFile: file)
+            let directory = try DataDirectory(path: copy.path)
+            #expect(
+                throws: LogStartError.log(
+                    .damaged(WALPosition(segment: 1, offset: end - 512), .batch(20)))
+            ) { _ = try directory.recoverLog(parameters(2)) }
+        }
+        write(whole, toFile: file)
+        let directory = try DataDirectory(path: copy.path)
+        let last = try directory.recoverLog(parameters(2)).lastBatch
+        #expect(last == 20)
+    }
+
     @Test func `a file of another size is not used again`() throws {
         let base = TemporaryDirectory()
         let directory = try DataDirectory(path: base.path)

@@ -111,6 +111,7 @@ import WAL
             executor.submit(writer.seal()!)
         }
         _ = executor.drain()
+        disk.mark = nil
         disk.flip(1, 512 + 512 + 70)
         let after = try WALRecovery.recover(from: disk, WALParameters(saltSeed: 4))
         let groupTerm = after.groups[0].term

@@ -191,6 +191,71 @@ import WAL
         #expect(WALCheck.check(disk).tornTail == tail)
     }
 
+    /// A kill leaves the mark beside the log, which says what was durable.
+    @Test func `the last acknowledged batch of a killed process is known to be damaged`() throws {
+        let sample = try sample(idleMark: false)
+        let (number, position) = sample.batches["last"]!
+        let mark = WALMark(
+            log: try identity(of: sample), segment: position.segment, batch: number)
+        for offset in stride(from: position.offset, to: position.offset + 512, by: 3) {
+            let disk = sample.disk.copy()
+            disk.mark = mark
+            #expect(try recovered(disk).get() == sample.model)
+            disk.flip(position.segment, offset, bit: offset % 8)
+            expectRefusal(disk, .damaged(position, .batch(number)), "offset \(offset)")
+            // Another log's mark says nothing.
+            disk.mark?.log ^= 1
+            _ = try recovered(disk).get()
+        }
+        let header = sample.disk.copy()
+        header.mark = mark
+        header[position.segment].current.replaceSubrange(
+            0..<4096, with: [UInt8](repeating: 0, count: 4096))
+        expectRefusal(
+            header,
+            .damaged(WALPosition(segment: position.segment, offset: 0), .segmentHeader), "")
+        let missing = sample.disk.copy()
+        missing.mark = mark
+        missing.remove(position.segment)
+        #expect(throws: WALError.missingSegment(position.segment)) {
+            _ = try recovered(missing).get()
+        }
+        let nothing = VirtualDisk()
+        nothing.mark = mark
+        #expect(throws: WALError.missingSegment(position.segment)) {
+            _ = try recovered(nothing).get()
+        }
+    }
+
+    private func identity(of sample: Sample) throws -> UInt64 {
+        var log = try WALRecovery.recover(from: sample.disk, WALParameters(saltSeed: 1))
+        var writer = log.takeWriter()
+        writer.identity([1].span)
+        return writer.seal()!.mark.log
+    }
+
+    @Test func `a mark survives any damage to one of its slots, and is then the older one`() {
+        let older = WALMark(log: 7, segment: 8, batch: 9)
+        let newer = WALMark(log: 7, segment: 8, batch: 10)
+        var slots: [Int: [UInt8]] = [:]
+        for mark in [older, newer] {
+            var bytes = ByteBuffer()
+            mark.encode(into: &bytes)
+            slots[mark.offset] = bytes.copyBytes()
+        }
+        let file = slots[0]! + slots[WALMark.slotBytes]!
+        func decode(_ bytes: [UInt8]) -> WALMark? { WALMark(decoding: bytes.span) }
+        #expect(decode(file) == newer)
+        for offset in 0..<WALMark.slotBytes {
+            var damaged = file
+            damaged[newer.offset + offset] ^= 4
+            #expect(decode(damaged) == older)
+        }
+        #expect(decode([UInt8](repeating: 0, count: 64)) == nil)
+        #expect(decode([]) == nil)
+        #expect(decode(Array(file[..<40])) == (newer.offset == 0 ? newer : older))
+    }
+
     /// What the start record gave up is gone: without the record the log is not whole.
     @Test func `a lost start record is no torn tail once its segments are gone`() throws {
         let disk = VirtualDisk()

@@ -63,7 +63,7 @@ struct LogModel: Equatable {
 final class LogExecutor {
     let disk: VirtualDisk
     private var queue:
-        [(number: UInt64, position: WALPosition, opens: WALBatch.Opening?, bytes: [UInt8])] = []
+        [(mark: WALMark, position: WALPosition, opens: WALBatch.Opening?, bytes: [UInt8])] = []
     private var nextToWrite = 0
     private var openSegment: UInt64?
     private(set) var written: UInt64
@@ -77,7 +77,7 @@ final class LogExecutor {
     }
 
     func submit(_ batch: consuming WALBatch) {
-        queue.append((batch.number, batch.position, batch.opens, batch.bytes.copyBytes()))
+        queue.append((batch.mark, batch.position, batch.opens, batch.bytes.copyBytes()))
     }
 
     var hasToWrite: Bool { nextToWrite < queue.count }
@@ -107,7 +107,7 @@ final class LogExecutor {
         }
         guard goOn() else { return false }
         disk.write(batch.position, batch.bytes)
-        written = batch.number
+        written = batch.mark.batch
         nextToWrite += 1
         return true
     }
@@ -136,6 +136,7 @@ final class LogExecutor {
         if let openSegment {
             disk.sync(openSegment)
             synced = written
+            if nextToWrite > 0 { disk.mark = queue[nextToWrite - 1].mark }
         }
         return synced
     }

@@ -80,6 +80,13 @@ import Testing
         #expect(log.liveBytes < all)
     }
 
+    @Test func `a small log has small segments`() {
+        #expect(WALLimits.segmentBytes(forLogOf: 1 << 30) == 64 << 20)
+        #expect(WALLimits.segmentBytes(forLogOf: 32 << 20) == 4 << 20)
+        #expect(WALLimits.segmentBytes(forLogOf: 10_000_001) == 10_000_001 / 8 / 512 * 512)
+        #expect(WALLimits.segmentBytes(forLogOf: 0) == 1 << 20)
+    }
+
     @Test func `segments go once, when the record that says so is durable`() {
         let log = Log()
         for _ in 0..<6 {

@@ -23,6 +23,7 @@ final class VirtualDisk: WALSource {
         case renamed(from: UInt64, to: UInt64)
     }
 
+    var mark: WALMark?
     /// Set by a test: the next reads fail.
     var readError: WALError?
 
@@ -99,6 +100,7 @@ final class VirtualDisk: WALSource {
 
     /// Loses power: every unsynced sector survives or not.
     func cutPower(_ random: inout SeededGenerator) {
+        if random.below(2) == 0 { mark = nil }
         for change in unsyncedNames.reversed() where random.below(2) == 0 { undo(change) }
         unsyncedNames = []
         files.removeAll { !$0.exists && random.below(2) == 0 }
@@ -148,6 +150,7 @@ final class VirtualDisk: WALSource {
     /// A copy with what is unsynced.
     func clone() -> VirtualDisk {
         let disk = VirtualDisk()
+        disk.mark = mark
         disk.files = files
         disk.unsyncedNames = unsyncedNames
         return disk

@@ -1,4 +1,5 @@
 public import Bytes
+public import WAL
 
 /// The data directory of one node: segment files by number.
 ///
@@ -6,6 +7,8 @@ public import Bytes
 /// reports), or lost with the operation that was under way when the power went.
 public struct VirtualDisk {
     private var files: [UInt64: VirtualFile] = [:]
+    /// What the log thread knows to be durable; survives a kill, and a loss of power by chance.
+    public var mark: WALMark?
 
     public init() {}
 
@@ -54,6 +57,7 @@ public struct VirtualDisk {
     /// - Returns: how many sectors lost what was written to them.
     public mutating func powerCut(survival: Double, random: inout SeededGenerator) -> Int {
         var lost = 0
+        if !random.happens(survival) { mark = nil }
         for segment in segments {
             lost += files[segment]?.powerCut(survival: survival, random: &random) ?? 0
         }

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import DequeModule
+internal import WAL
 
 /// How far a log has come: what may be answered, and what is on stable storage.
 struct LogProgress: Equatable {
@@ -25,6 +26,7 @@ struct LogThread {
     private struct Work {
         var last: UInt64
         var syncs: Bool
+        var mark: WALMark?
     }
 
     private(set) var queue: Deque<LogBatch> = []
@@ -92,6 +94,7 @@ struct LogThread {
         var taken = 0
         var syncs = mode == .always
         var last = written
+        var mark: WALMark?
         while taken < batchesMax, let batch = queue.first {
             if let opens = batch.opens {
                 if taken > 0 { break }
@@ -105,9 +108,10 @@ struct LogThread {
             if last == 0 { synced = batch.number - 1 }
             last = batch.number
             syncs = syncs || batch.mustSync
+            mark = batch.mark
             taken += 1
         }
-        work = Work(last: last, syncs: syncs)
+        work = Work(last: last, syncs: syncs, mark: mark)
         return .work(taken: taken, syncs: syncs)
     }
 
@@ -120,6 +124,7 @@ struct LogThread {
         written = done.last
         if done.syncs {
             disk.sync(segment)
+            if let mark = done.mark { disk.mark = mark }
             synced = done.last
         }
         return LogProgress(written: written, synced: synced)

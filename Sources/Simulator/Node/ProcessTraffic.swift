@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Snapshot
+internal import WAL
 
 /// What reaches a process between two turns; taken by its next turn in this order.
 enum Inbound {
@@ -55,6 +56,8 @@ struct LogBatch {
     /// No mode may put its sync off.
     var mustSync = false
     var bytes: [UInt8]
+    /// Stored when the batch is durable.
+    var mark: WALMark?
 }
 
 /// A wish to read old log records.

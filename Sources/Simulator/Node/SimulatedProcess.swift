@@ -173,7 +173,7 @@ final class SimulatedProcess {
                     number: batch.number, segment: batch.position.segment,
                     offset: batch.position.offset,
                     opens: batch.opens.map { ($0.segment, $0.capacity) }, mustSync: batch.mustSync,
-                    bytes: batch.bytes.copyBytes()))
+                    bytes: batch.bytes.copyBytes(), mark: batch.mark))
         }
         outbound.reads = engine.outbox.logReads.map {
             LogReadWish(
