@@ -103,7 +103,9 @@ extension NodeState {
             let isFirst = !snapshots.groups[group].sending[at].hasAnswered
             snapshots.groups[group].sending[at].hasAnswered = true
             snapshots.groups[group].sending[at].acknowledged = offset
-            if isFirst || progress.status == .rewinds || offset > snapshots.groups[group].sending[at].asked {
+            if isFirst || progress.status == .rewinds
+                || offset > snapshots.groups[group].sending[at].asked
+            {
                 snapshots.groups[group].sending[at].asked = offset
             }
             fillSnapshotWindow(group, at)
@@ -203,7 +205,8 @@ extension NodeState {
         let isBehind = underWay == 0 && offset < receiving.have
         if isBehind { snapshots.groups[group].receiving?.have = offset }
         tell(
-            isBehind ? .rewinds : .wants, id, leaderTerm: receiving.leaderTerm, group: group, to: receiving.from,
+            isBehind ? .rewinds : .wants, id, leaderTerm: receiving.leaderTerm, group: group,
+            to: receiving.from,
             offset: offset)
     }
 
