@@ -4,14 +4,16 @@ internal import DequeModule
 /// What a leader knows about one follower, and what is on its way to it.
 ///
 ///     probe --handleAccepted--> replicate --handleRejected, linkUp, retransmit--> probe
-///       \----------------------- needsSnapshot (entries before the log's start) ----/
+///     probe, replicate --needSnapshot (what is next lies before the log's start)--> snapshot
+///     snapshot --snapshotInstalled, snapshotFailed, linkUp--> probe
+///     snapshot --handleAccepted (the follower turns out to have what was missing)--> replicate
 ///
 /// In `probe` one append is on its way at a time, to find where the logs part; in `replicate` appends
-/// are pipelined up to a window of bytes; in `snapshot` none is sent (snapshot transfer is the
-/// way out, and sets the state back to probe).
+/// are pipelined up to a window of bytes; in `snapshot` no entries are sent, but read rounds and
+/// whatever else wants an answer, in appends that say nothing about the log (`sendNotice`).
 ///
 /// Invariant: `match < next`; in `replicate` all of `match + 1 ..< next` is in flight or accepted but
-/// not durable at the follower.
+/// not durable at the follower; in `snapshot` nothing is in flight.
 struct Progress: Sendable {
     enum State: Equatable, Sendable {
         case probe
@@ -54,6 +56,13 @@ struct Progress: Sendable {
     var fetch: UInt64?
     /// After a failed fetch: not again before.
     var fetchNotBefore: Instant?
+    /// In `snapshot`: the host was asked to send one.
+    var snapshotAsked = false
+    /// The host could not bring a snapshot there; the next wish waits a while.
+    var snapshotFailed = false
+    var snapshotNotBefore: Instant?
+    /// The follower has use only for a snapshot that ends here or later.
+    var snapshotFloor: LogIndex = 0
 
     struct Sent: Sendable {
         var last: LogIndex
@@ -82,6 +91,7 @@ struct Progress: Sendable {
     /// Notes that the follower has everything up to `match` on disk; its window opens.
     mutating func acknowledge(_ match: LogIndex) {
         self.match = max(self.match, match)
+        next = max(next, self.match + 1)
         while let first = inflight.first, first.last <= self.match {
             inflightBytes -= first.bytes
             inflight.removeFirst()
@@ -116,6 +126,35 @@ struct Progress: Sendable {
         commitSent = min(commitSent, commitKnown)
     }
 
+    /// What the follower needs next lies before this log's start.
+    mutating func needSnapshot() {
+        guard state != .snapshot else { return }
+        state = .snapshot
+        snapshotAsked = false
+        probeSent = false
+        probeEmpty = false
+        clearWindow()
+        // A follower that was only ever refused has not quoted its epoch: no lease counts it yet.
+        if followEpoch == 0 { heartbeatWanted = true }
+    }
+
+    /// Begins a new search at `next`. `empty`: without entries, which may have arrived already.
+    mutating func search(from next: LogIndex, empty: Bool) {
+        invariant(next > match, "searched below the match")
+        state = .probe
+        self.next = next
+        probeSent = false
+        probeEmpty = empty
+        clearWindow()
+    }
+
+    /// The follower lacks what it acknowledged; only what it says from here on counts.
+    mutating func forgetMatch(commitKnown: LogIndex) {
+        match = 0
+        self.commitKnown = commitKnown
+        commitSent = min(commitSent, commitKnown)
+    }
+
     /// Forgets the window; what was in it is resent or known to have arrived.
     mutating func clearWindow() {
         inflight.removeAll(keepingCapacity: true)
@@ -142,6 +181,9 @@ struct Progress: Sendable {
         invariant(last < next, "the window holds what was not sent")
         invariant(bytes == inflightBytes, "bytes in flight are miscounted")
         invariant(inflight.count <= Limits.inflightMessagesMax, "too many appends in flight")
+        invariant(
+            state != .snapshot || inflight.isEmpty && !probeSent,
+            "entries are on their way to a follower that needs a snapshot")
     }
 }
 
@@ -161,4 +203,6 @@ public struct FollowerStatus: Sendable, Equatable {
     public let inflightBytes: Int
     /// When it replied last in this term.
     public let repliedAt: Instant?
+    /// Whether messages can reach it.
+    public let isLinked: Bool
 }

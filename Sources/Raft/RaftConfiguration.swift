@@ -20,6 +20,10 @@ public struct RaftConfiguration: Sendable {
     public var probeInterval: Interval = .seconds(3)
     /// Whether reads may rely on the leader lease; without it each turn's reads cost a round.
     public var readLease = true
+    /// Whether acknowledged entries may be lost when a majority of machines goes down (relaxed
+    /// appendfsync): a leader's log that contradicts what is committed here is counted then, else it
+    /// stops the process.
+    public var mayLoseEntries = false
     /// Bytes of records on their way to one follower; then the leader waits for it.
     public var inflightBytesMax = 4 << 20
     /// Bytes of records in one append, unless a single one is larger. At most
@@ -53,7 +57,7 @@ public struct TermStart: Equatable, Sendable {
 public struct RestoredGroup: ~Copyable, Sendable {
     public var term: Term = 0
     public var vote: NodeID?
-    /// First entry on disk; 1 while logs are not compacted.
+    /// First entry on disk; 1 until the log is compacted.
     public var firstIndex: LogIndex = 1
     /// Term of the entry before `firstIndex`.
     public var precedingTerm: Term = 0
@@ -64,6 +68,12 @@ public struct RestoredGroup: ~Copyable, Sendable {
     /// Records of the newest entries, contiguous up to `lastIndex`: as many as the cache holds,
     /// possibly none.
     public var tail = ByteBuffer()
+    /// The durable snapshot that this replica starts from, if it has one. A log that lacks entry
+    /// `snapshotIndex` of `snapshotTerm` (the process died before it began anew behind an installed
+    /// snapshot) is replaced by an empty one behind it. A snapshot from before the log's start is of no
+    /// use here: then `RaftCore.requireSnapshot`.
+    public var snapshotIndex: LogIndex = 0
+    public var snapshotTerm: Term = 0
     /// Whether the node's whole data directory was empty. Otherwise the replica neither votes nor
     /// campaigns for one promise after the start: it may have promised before it stopped.
     public var directoryWasEmpty = false

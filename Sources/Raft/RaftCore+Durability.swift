@@ -7,6 +7,8 @@ struct Durability: Sendable {
     var submittedTerm: Term
     var submittedVote: NodeID?
     var submittedIndex: LogIndex
+    /// A new start of the log that was not handed out yet.
+    var start: Start?
     /// A truncation that was not handed out yet.
     var truncateFrom: LogIndex?
     /// The ticket handed out last, and the last one that is durable.
@@ -25,6 +27,12 @@ struct Durability: Sendable {
         var last: LogIndex
     }
 
+    struct Start: Sendable {
+        var index: LogIndex
+        var term: Term
+        var keepsRest: Bool
+    }
+
     init(term: Term, vote: NodeID?, lastIndex: LogIndex) {
         submittedTerm = term
         submittedVote = vote
@@ -41,6 +49,22 @@ struct Durability: Sendable {
         guard from <= submittedIndex else { return }
         truncateFrom = min(truncateFrom ?? from, from)
         submittedIndex = from - 1
+    }
+
+    /// The log begins behind `index`. `replaced`: and nothing of what was in it counts any more.
+    mutating func begin(after index: LogIndex, term: Term, replaced: Bool) {
+        // Where the disk does not hold entry `index` of this log (yet), what lies behind it can not be
+        // kept: it is written anew.
+        let keepsRest = !replaced && index <= submittedIndex && start?.keepsRest != false
+        start = Start(index: index, term: term, keepsRest: keepsRest)
+        if replaced {
+            appends.removeAll(keepingCapacity: true)
+            self.index = 0
+        }
+        if !keepsRest {
+            submittedIndex = index
+            truncateFrom = nil
+        }
     }
 
     mutating func nextTicket() -> IOTicket {
@@ -77,7 +101,8 @@ extension RaftCore {
             && durability.hardStateTicket <= durability.ticket
     }
 
-    /// Emits what this turn changed: hard state, truncation, entries, in this order.
+    /// Emits what this turn changed: hard state, start of the log, truncation, entries, in this order.
+    /// The hard state first, because a log never begins behind a term that the disk has not heard of.
     mutating func submit(effects: inout RaftEffects) {
         if durability.submittedTerm != term || durability.submittedVote != vote {
             invariant(term >= durability.submittedTerm, "the term went backwards")
@@ -90,6 +115,17 @@ extension RaftCore {
             effects.io.append(
                 TicketedIO(
                     ticket: durability.hardStateTicket, io: .hardState(term: term, vote: vote)))
+        }
+        if let start = durability.start {
+            durability.start = nil
+            let ticket = durability.nextTicket()
+            durability.appends.append(
+                Durability.PendingAppend(ticket: ticket, last: start.index))
+            effects.io.append(
+                TicketedIO(
+                    ticket: ticket,
+                    io: .start(
+                        index: start.index, term: start.term, keepingRest: start.keepsRest)))
         }
         if let from = durability.truncateFrom {
             durability.truncateFrom = nil

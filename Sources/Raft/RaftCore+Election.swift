@@ -137,11 +137,14 @@ extension RaftCore {
 
     func isSilent(now: Instant) -> Bool { now < silentUntil }
 
+    /// Whether this replica may neither vote nor campaign now.
+    func isBarred(now: Instant) -> Bool { needsSnapshot || isSilent(now: now) }
+
     /// Takes over a higher term that a refusal told; false when a promise forbids it.
     mutating func learn(
         term newTerm: Term, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) -> Bool {
-        guard !isSilent(now: now), releaseFollowed(now: now, liveness: liveness) else {
+        guard !isBarred(now: now), releaseFollowed(now: now, liveness: liveness) else {
             return false
         }
         if role == .leader {
@@ -166,7 +169,7 @@ extension RaftCore {
         }
         let stands = hasLiveLeader(now: now, liveness: liveness)
         let isGranted =
-            !isSilent(now: now) && senderTerm >= term && !stands
+            !isBarred(now: now) && senderTerm >= term && !stands
             && isUpToDate(lastIndex: lastIndex, lastTerm: lastTerm)
         send(
             .preVoteReply(requested: senderTerm, granted: isGranted), to: sender,
@@ -211,8 +214,8 @@ extension RaftCore {
         from sender: NodeID, term senderTerm: Term, lastIndex: LogIndex, lastTerm: Term,
         transfer: Bool, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
-        // A promise given before a restart may still run (L5).
-        if isSilent(now: now) { return }
+        // A promise given before a restart may still run (L5), or the state is lost.
+        if isBarred(now: now) { return }
         if senderTerm > term {
             if let followed, followed.leader == sender {
                 leaderIsGone(.leaderSteppedDown, now: now, effects: &effects)
@@ -290,7 +293,7 @@ extension RaftCore {
         effects: inout RaftEffects
     ) {
         guard senderTerm == term, role == .follower, followed?.leader == sender,
-            !isSilent(now: now)
+            !isBarred(now: now)
         else { return }
         pendingReason = .transfer
         campaign(transfer: true, now: now, liveness: liveness, effects: &effects)

@@ -87,11 +87,7 @@ extension RaftCore {
     /// Asks for what a lagging follower needs next, unless that is under way.
     mutating func fetchEntries(for position: Int, now: Instant, effects: inout RaftEffects) {
         let next = progress[position].next
-        guard next >= log.firstIndex else {
-            progress[position].state = .snapshot
-            progress[position].clearWindow()
-            return
-        }
+        invariant(next >= log.firstIndex, "a fetch from before the log's start")
         guard progress[position].fetch == nil else { return }
         if let notBefore = progress[position].fetchNotBefore, now < notBefore { return }
         lastFetch += 1
@@ -105,6 +101,7 @@ extension RaftCore {
 
     /// Takes entries that were read back from disk; nil when they could not be read, which is never
     /// the same as "no entries" (S6 f). For `.apply` this only verifies them.
+    /// An answer about entries that were compacted meanwhile is dropped.
     ///
     /// - Throws: when the records are not the entries that were asked for, or damaged. The log on
     ///   disk is corrupt then.
@@ -112,13 +109,15 @@ extension RaftCore {
         _ fetch: LogFetch, records: Span<UInt8>, now: Instant
     ) throws(DecodeError) {
         guard case .follower(let follower) = fetch.purpose else {
-            return try verify(fetch, records)
+            if fetch.from >= log.firstIndex { try verify(fetch, records) }
+            return
         }
         // An answer that comes after the leadership ended is of no use.
         guard role == .leader, let position = position(of: follower),
             progress[position].fetch == fetch.id
         else { return }
         progress[position].fetch = nil
+        guard fetch.from >= log.firstIndex else { return }
         try verify(fetch, records)
         staging.stage(records, for: follower, maxBytes: configuration.appendBytesMax)
     }

@@ -7,7 +7,7 @@ extension RaftCore {
         _ append: RaftMessage.Append, entries: Span<UInt8>, from sender: NodeID,
         term senderTerm: Term, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) throws(DecodeError) {
-        try validate(entries, of: append, term: senderTerm)
+        let run = try validate(entries, of: append, term: senderTerm)
         guard senderTerm >= term else {
             // A deposed leader learns of the new term.
             send(
@@ -24,10 +24,21 @@ extension RaftCore {
         invariant(
             senderTerm > term || followed == nil || followed?.leader == sender,
             "two leaders in term \(term): \(sender) and another one")
+        // A leader that was deposed before what it contradicts was committed. Learning of that from a
+        // snapshot raises no term, so its term can be this one; it needs no answer.
+        if run.contradicts {
+            if configuration.mayLoseEntries { overruled += 1 } else { contradictions += 1 }
+            return
+        }
         follow(sender, term: senderTerm, now: now, liveness: liveness, effects: &effects)
 
         roundIsNew(append.readRound)
-        guard agrees(append.previousIndex, append.previousTerm) else {
+        if needsSnapshot {
+            if append.wantsReply || !entries.isEmpty { replyOwed = true }
+            leaderCommit = max(leaderCommit, append.commit)
+            return
+        }
+        guard agrees(append, lastIndex: run.last) else {
             reject(append, to: sender, effects: &effects)
             return
         }
@@ -53,13 +64,15 @@ extension RaftCore {
         replyOwed = true
     }
 
-    /// Verifies records before anything changes: whole, contiguous, of possible terms.
+    /// Verifies records before anything changes: whole, contiguous, of possible terms. Tells the last
+    /// index, and whether anything in the append contradicts what is committed here.
     private func validate(
         _ entries: Span<UInt8>, of append: RaftMessage.Append, term: Term
-    ) throws(DecodeError) {
+    ) throws(DecodeError) -> (last: LogIndex, contradicts: Bool) {
         var records = EntryRecords(entries)
         var index = append.previousIndex
         var previousTerm = append.previousTerm
+        var contradicts = isContradicted(index, previousTerm)
         while let entry = try records.next() {
             guard entry.index == index &+ 1 else { throw .invalid("entry index") }
             guard entry.term >= previousTerm, entry.term <= term else {
@@ -67,7 +80,15 @@ extension RaftCore {
             }
             index = entry.index
             previousTerm = entry.term
+            if index <= commit, isContradicted(index, previousTerm) { contradicts = true }
         }
+        return (index, contradicts)
+    }
+
+    /// Whether another entry than the one of `term` is committed at `index`, as far as the log tells.
+    private func isContradicted(_ index: LogIndex, _ term: Term) -> Bool {
+        guard index <= commit, let mine = log.term(at: index) else { return false }
+        return mine != term
     }
 
     /// Recognises the leader of `senderTerm`, entering the term if need be.
@@ -96,20 +117,31 @@ extension RaftCore {
         }
     }
 
-    /// Whether the log holds `index` with `term`. What is committed agrees by itself.
-    private func agrees(_ index: LogIndex, _ term: Term) -> Bool {
-        if index < log.firstIndex, index <= commit { return true }
-        return log.term(at: index) == term
+    /// Whether the log holds an entry of the append, or the one before it; then both logs are equal up to
+    /// there (paper, 5.3). That an index is committed is not enough: the leader of this term may be one
+    /// that was deposed before that, and an acknowledgement would let it commit another entry there.
+    private func agrees(_ append: RaftMessage.Append, lastIndex: LogIndex) -> Bool {
+        if append.previousIndex >= log.firstIndex - 1 {
+            return log.term(at: append.previousIndex) == append.previousTerm
+        }
+        // All logs agree at 0. Otherwise the entries must reach the log's start, whose term is known
+        // and was compared.
+        return lastIndex == 0 || lastIndex + 1 >= log.firstIndex
     }
 
     private func reject(
         _ append: RaftMessage.Append, to sender: NodeID, effects: inout RaftEffects
     ) {
-        // Skip the whole terms that cannot be the leader's; what is committed always agrees.
-        let hint = max(
-            log.lastIndex(
-                upTo: min(append.previousIndex, log.lastIndex), notAfter: append.previousTerm),
-            commit)
+        // Skip the whole terms that cannot be the leader's; what is committed always agrees. A search
+        // before the log's start is told where that is.
+        let hint =
+            append.previousIndex < log.firstIndex - 1
+            ? log.firstIndex - 1
+            : max(
+                log.lastIndex(
+                    upTo: min(append.previousIndex, log.lastIndex),
+                    notAfter: append.previousTerm),
+                commit)
         send(
             .appendReply(
                 RaftMessage.AppendReply(
@@ -130,8 +162,12 @@ extension RaftCore {
             if let mine = log.term(at: entry.index) {
                 if mine == entry.term { continue }
                 invariant(
-                    entry.index > commit,
+                    entry.index > commit || configuration.mayLoseEntries,
                     "a committed entry \(entry.index) conflicts with the leader's log")
+                guard entry.index > commit else {
+                    overruled += 1
+                    return entry.index - 1
+                }
                 log.truncate(from: entry.index)
                 durability.truncate(from: entry.index)
                 verified = min(verified, entry.index - 1)
@@ -147,7 +183,7 @@ extension RaftCore {
         guard role == .follower, let followed, durability.submittedTerm == term else { return }
         // Nothing is said in a term that a crash could forget.
         guard durability.hardStateTicket <= durability.ticket else { return }
-        let durable = min(durability.index, verified)
+        let durable = needsSnapshot ? 0 : min(durability.index, verified)
         guard replyOwed || durable > acknowledged else { return }
         replyOwed = false
         acknowledged = max(acknowledged, durable)
@@ -159,8 +195,10 @@ extension RaftCore {
         send(
             .appendReply(
                 RaftMessage.AppendReply(
-                    rejected: false, index: durable, hintIndex: verified, hintTerm: 0,
-                    readRound: roundSeen, commit: commit, followEpoch: epoch)),
+                    rejected: false, index: durable,
+                    hintIndex: needsSnapshot ? snapshotFloor : verified, hintTerm: 0,
+                    readRound: roundSeen, commit: commit, followEpoch: epoch,
+                    needsSnapshot: needsSnapshot)),
             to: followed.leader, effects: &effects)
     }
 }

@@ -6,6 +6,11 @@ extension RaftCore {
     public func checkInvariants() {
         log.checkInvariants()
         invariant(commit <= log.lastIndex, "commit past the log")
+        invariant(commit + 1 >= log.firstIndex, "the log begins behind the commit")
+        invariant(
+            durability.submittedIndex + 1 >= log.firstIndex || durability.start != nil,
+            "the log begins behind what the disk knows")
+        invariant(!needsSnapshot || role == .follower, "a role without a state")
         invariant(term >= log.lastTerm, "an entry of a term that never came")
         invariant(durability.index <= durability.submittedIndex, "durable before written")
         invariant(durability.submittedIndex <= log.lastIndex, "written past the log")
@@ -32,7 +37,9 @@ extension RaftCore {
             invariant(followed == nil, "a leader that follows")
             invariant(progress.count == peers.count, "a leader without its followers' progress")
             invariant(vote == configuration.id, "a leader that did not vote for itself")
-            invariant(log.term(at: termStartIndex) == term, "the term starts with another one")
+            invariant(
+                termStartIndex < log.firstIndex || log.term(at: termStartIndex) == term,
+                "the term starts with another one")
             invariant(
                 uncommittedBytes == log.recordBytes(from: commit + 1),
                 "uncommitted bytes are miscounted")

@@ -90,7 +90,9 @@ extension RaftCore {
         let searchedSince = progress[position].probeSent ? progress[position].waitingSince : nil
         progress[position].waitingSince = nil
         progress[position].commitKnown = max(progress[position].commitKnown, reply.commit)
-        if reply.rejected {
+        if reply.needsSnapshot {
+            handleNeedy(reply, at: position, effects: &effects)
+        } else if reply.rejected {
             handleRejected(reply, at: position)
         } else {
             progress[position].followEpoch = max(progress[position].followEpoch, reply.followEpoch)
@@ -116,32 +118,46 @@ extension RaftCore {
             progress[position].acknowledge(reply.index)
             advanceCommit(effects: &effects)
         }
-        if progress[position].state == .probe {
+        switch progress[position].state {
+        case .probe:
             // An answer to something else than the probe does not end the search.
             guard reply.hintIndex + 1 >= progress[position].next else { return }
-            // Exactly what the follower verified. What is not durable there stays in the window, or a
-            // follower with a stalled disk would be sent another window after each search.
-            let match = progress[position].match
-            let verified = max(reply.hintIndex, match)
-            progress[position].beginReplicating(
-                verified: verified,
-                bytes: log.recordBytes(from: match + 1) - log.recordBytes(from: verified + 1))
-        } else {
+        case .snapshot:
+            // No snapshot is needed any more if the follower has all that this log lacks.
+            guard reply.hintIndex + 1 >= log.firstIndex else { return }
+        case .replicate:
             progress[position].next = max(
                 progress[position].next, max(reply.hintIndex, reply.index) + 1)
+            return
         }
+        // Exactly what the follower verified. What is not durable there stays in the window, or a
+        // follower with a stalled disk would be sent another window after each search.
+        let match = progress[position].match
+        let verified = max(reply.hintIndex, match)
+        progress[position].beginReplicating(
+            verified: verified,
+            bytes: log.recordBytes(from: match + 1) - log.recordBytes(from: verified + 1))
     }
 
     private mutating func handleRejected(_ reply: RaftMessage.AppendReply, at position: Int) {
-        // Not of this search: the follower agreed further on since.
-        guard reply.index > progress[position].match else { return }
+        if reply.hintIndex > reply.index {
+            handleStartsLater(reply, at: position)
+            return
+        }
         switch progress[position].state {
         case .snapshot:
             return
         case .replicate:
+            // Not of this search: the follower agreed further on since.
+            guard reply.index > progress[position].match else { return }
             progress[position].restart()
         case .probe:
             guard reply.index == progress[position].next - 1 else { return }
+            if reply.index <= progress[position].match {
+                // It refuses what it acknowledged: its log was lost with a machine (relaxed
+                // appendfsync) or to damage. An old refusal that looks like this costs a search.
+                progress[position].forgetMatch(commitKnown: reply.commit)
+            }
         }
         // Skip the terms that the follower cannot have (S19).
         let hint = log.lastIndex(upTo: reply.hintIndex, notAfter: reply.hintTerm)
@@ -149,6 +165,22 @@ extension RaftCore {
             min(reply.index, hint + 1), progress[position].match + 1)
         progress[position].probeSent = false
         progress[position].probeEmpty = false
+    }
+
+    /// The follower's log begins behind what was sent: it holds a snapshot of later entries. Go on
+    /// behind that; what is committed there is in this log, unless this leader is a deposed one.
+    private mutating func handleStartsLater(
+        _ reply: RaftMessage.AppendReply, at position: Int
+    ) {
+        guard reply.hintIndex > progress[position].match, reply.hintIndex <= log.lastIndex else {
+            return
+        }
+        if let mine = log.term(at: reply.hintIndex), mine != reply.hintTerm { return }
+        // Said about an old append; what was sent since goes on from there.
+        if progress[position].state == .replicate, reply.hintIndex < progress[position].next {
+            return
+        }
+        progress[position].search(from: reply.hintIndex + 1, empty: false)
     }
 
     // MARK: Sending
@@ -162,9 +194,11 @@ extension RaftCore {
         switch progress[position].state {
         case .probe:
             if !progress[position].probeSent {
-                sendProbe(to: position, now: now, effects: &effects)
-                isTold = true
+                isTold = sendProbe(to: position, now: now, effects: &effects)
             }
+        case .replicate where progress[position].next < log.firstIndex:
+            // Whatever of the window still arrives, what comes behind it is gone.
+            progress[position].needSnapshot()
         case .replicate:
             while progress[position].next <= log.lastIndex,
                 progress[position].hasRoom(bytesMax: configuration.inflightBytesMax),
@@ -175,14 +209,20 @@ extension RaftCore {
         case .snapshot:
             break
         }
+        wishSnapshot(for: position, now: now, effects: &effects)
         if !isTold { sendNotice(to: position, now: now, effects: &effects) }
     }
 
-    /// Sends the entries from `next` on that one append holds; false when they must be fetched first.
+    /// Sends the entries from `next` on that one append holds; false when they must be fetched first, or
+    /// are in no log any more.
     private mutating func sendEntries(
         to position: Int, now: Instant, effects: inout RaftEffects
     ) -> Bool {
         let next = progress[position].next
+        guard next >= log.firstIndex else {
+            progress[position].needSnapshot()
+            return false
+        }
         var staged = false
         var run = log.fit(
             from: next, upTo: log.lastIndex, maxBytes: configuration.appendBytesMax)
@@ -203,12 +243,14 @@ extension RaftCore {
         return true
     }
 
-    /// Looks for the place where the logs agree.
-    private mutating func sendProbe(to position: Int, now: Instant, effects: inout RaftEffects) {
+    /// Looks for the place where the logs agree; false when it lies before this log's start.
+    private mutating func sendProbe(
+        to position: Int, now: Instant, effects: inout RaftEffects
+    ) -> Bool {
         let next = progress[position].next
         guard next >= log.firstIndex else {
-            progress[position].state = .snapshot
-            return
+            progress[position].needSnapshot()
+            return false
         }
         progress[position].probeSent = true
         if !progress[position].probeEmpty, next <= log.lastIndex, next >= log.firstInMemory {
@@ -218,19 +260,21 @@ extension RaftCore {
                 to: position, previous: next - 1, entries: nil, staged: false, wantsReply: true,
                 now: now, effects: &effects)
         }
+        return true
     }
 
     /// Tells a follower without new entries what else is new: the commit index, a read round. At
     /// most one such message per follower and turn.
     private mutating func sendNotice(to position: Int, now: Instant, effects: inout RaftEffects) {
         let isReplicating = progress[position].state == .replicate
-        // Where the follower's log is known to agree, so that it is never refused.
-        let previous = isReplicating ? progress[position].next - 1 : progress[position].match
+        // Where the follower's log is known to agree, so that it is never refused: at the least where
+        // all logs begin, which says nothing about them.
+        let agreed = isReplicating ? progress[position].next - 1 : progress[position].match
+        let previous = agreed + 1 >= log.firstIndex ? agreed : 0
         let commitIsNew = min(commit, previous) > progress[position].commitSent
         let roundIsNew = round > progress[position].roundSent
         let isWanted = progress[position].heartbeatWanted
         guard commitIsNew || roundIsNew || isWanted else { return }
-        guard previous + 1 >= log.firstIndex else { return }
         sendAppend(
             to: position, previous: previous, entries: nil, staged: false,
             wantsReply: isWanted || roundIsNew, now: now, effects: &effects)
@@ -240,7 +284,7 @@ extension RaftCore {
         to position: Int, previous: LogIndex, entries: ClosedRange<LogIndex>?, staged: Bool,
         wantsReply: Bool, now: Instant, effects: inout RaftEffects
     ) {
-        guard let previousTerm = log.term(at: previous) else {
+        guard let previousTerm = previous == 0 ? 0 : log.term(at: previous) else {
             invariantFailed("no term is known for entry \(previous)")
         }
         let last = entries?.upperBound ?? previous
@@ -276,13 +320,37 @@ extension RaftCore {
 
     // MARK: Links
 
-    /// The connection to `peer` is there (again): whatever was on its way is lost.
-    public mutating func linkUp(_ peer: NodeID) {
+    /// Takes everything on its way to a follower for lost.
+    mutating func restart(_ position: Int) {
+        progress[position].restart()
+        // More may have arrived than was acknowledged: a snapshot only if the follower says so.
+        if progress[position].state == .probe, progress[position].next < log.firstIndex {
+            searchAgain(position)
+        }
+    }
+
+    /// Asks a follower where it stands, as far back as this log tells.
+    mutating func searchAgain(_ position: Int) {
+        progress[position].search(
+            from: max(progress[position].match + 1, log.firstIndex), empty: true)
+    }
+
+    /// The connection to `peer` is there (again): whatever was on its way is lost. With `withGaps` the
+    /// peer may lack what it has acknowledged, so its match counts no more.
+    public mutating func linkUp(_ peer: NodeID, withGaps: Bool = false) {
         guard let position = position(of: peer) else { return }
         isLinkDown[position] = false
         guard role == .leader else { return }
+        if withGaps {
+            progress[position].forgetMatch(commitKnown: 0)
+            progress[position].search(from: log.lastIndex + 1, empty: true)
+        }
         progress[position].linkUp = true
-        progress[position].restart()
+        if progress[position].state == .snapshot {
+            // Ask where it stands now; if it still needs a snapshot, the host hears so again.
+            searchAgain(position)
+        }
+        restart(position)
         progress[position].waitingSince = nil
     }
 

@@ -99,6 +99,9 @@ extension RaftCore {
                 if let notBefore = progress[position].fetchNotBefore {
                     deadline = min(deadline, notBefore)
                 }
+                if let notBefore = progress[position].snapshotNotBefore {
+                    deadline = min(deadline, notBefore)
+                }
             }
             if let transfer {
                 deadline = min(deadline, transfer.resendAt ?? transfer.deadline, transfer.deadline)
@@ -137,6 +140,12 @@ extension RaftCore {
             electionDeadline = silentUntil + randomUpTo(2)
             return
         }
+        if needsSnapshot {
+            // Whoever leads will find this replica.
+            electionDeadline = now + configuration.electionTimeout + jitter
+            setLeader(standingLeader(now: now, liveness: liveness), effects: &effects)
+            return
+        }
         guard let contact = leaderContact(liveness: liveness) else {
             becomePreCandidate(pendingReason, now: now, liveness: liveness, effects: &effects)
             return
@@ -156,18 +165,24 @@ extension RaftCore {
         now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
         guard now >= electionDeadline else { return }
-        if let followed, !followed.gone, !leaderRestarted(liveness: liveness),
-            liveness.isUp(followed.leader, now: now)
-        {
+        if let leader = standingLeader(now: now, liveness: liveness) {
             // The leader's node is back, and nobody else leads: stand by it, and ask.
             setRole(.follower, effects: &effects)
-            setLeader(followed.leader, effects: &effects)
+            setLeader(leader, effects: &effects)
             electionDeadline = now + configuration.electionTimeout + jitter
             probeAt = now + configuration.probeInterval + jitter
-            send(.probe, to: followed.leader, effects: &effects)
+            send(.probe, to: leader, effects: &effects)
             return
         }
         becomePreCandidate(pendingReason, now: now, liveness: liveness, effects: &effects)
+    }
+
+    /// The leader that this replica followed last in its term, if nothing is known against it.
+    private func standingLeader(now: Instant, liveness: PairLiveness) -> NodeID? {
+        guard let followed, !followed.gone, !leaderRestarted(liveness: liveness),
+            liveness.isUp(followed.leader, now: now)
+        else { return nil }
+        return followed.leader
     }
 
     private mutating func tickLeader(
@@ -187,6 +202,9 @@ extension RaftCore {
             if let notBefore = progress[position].fetchNotBefore, now >= notBefore {
                 progress[position].fetchNotBefore = nil
             }
+            if let notBefore = progress[position].snapshotNotBefore, now >= notBefore {
+                progress[position].snapshotNotBefore = nil
+            }
             guard let since = progress[position].waitingSince,
                 now >= since + configuration.retransmitTimeout
             else { continue }
@@ -195,7 +213,7 @@ extension RaftCore {
             if progress[position].state == .replicate, progress[position].inflight.isEmpty {
                 progress[position].heartbeatWanted = true
             } else {
-                progress[position].restart()
+                restart(position)
             }
         }
         if let transfer, now >= transfer.deadline {
@@ -229,7 +247,7 @@ extension RaftCore {
     /// counts it again then. Only after a follower left this node in another group.
     private mutating func refreshEpochs(now: Instant, liveness: PairLiveness) {
         guard configuration.readLease else { return }
-        for position in progress.indices where progress[position].state == .replicate {
+        for position in progress.indices where progress[position].state != .probe {
             let epoch = liveness.promisedEpoch(of: peers[position])
             if epoch > progress[position].followEpoch, liveness.isUp(peers[position], now: now) {
                 progress[position].heartbeatWanted = true

@@ -11,10 +11,12 @@ internal import DequeModule
 ///    has passed), `beginReadRound` and so on, in any order.
 /// 2. At the end of the turn it calls `endTurn` of every group that it called anything of, and takes
 ///    the effects: `io` goes into the log batch in order, `messages` to the peers. All of a turn's
-///    durable operations come out of `endTurn`, at most one of each kind: hard state, truncation,
-///    append, in this order, so that a torn batch leaves a prefix that makes sense.
+///    durable operations come out of `endTurn`, at most one of each kind: hard state, start of the
+///    log, truncation, append, in this order, so that a torn batch leaves a prefix that makes sense.
 /// 3. When a batch is durable it calls `durable(upTo:)` with the last ticket in it.
 /// 4. It applies entries up to `commit`, reading them from `log` or, evicted, through a fetch.
+/// 5. What it owes when snapshots come in: see `RaftCore+Compaction.swift` (this replica's own log) and
+///    `RaftCore+SnapshotTransfer.swift` (a leader's followers).
 ///
 /// Roles, each arrow with the function that makes it:
 ///
@@ -38,6 +40,12 @@ internal import DequeModule
 ///  R4  Only an entry of the own term is committed by counting (paper, 5.4.2).
 ///  R5  Read rounds rise for the life of this value; a confirmation counts only in the term that
 ///      asked (S1).
+///  R6  `log.firstIndex - 1 <= commit`: the log begins behind a durable snapshot of committed entries.
+///  R7  A follower acknowledges only what an append of this term's leader proved: an entry of the same
+///      index and term in both logs, or where this one begins. That it is committed proves nothing
+///      about the leader of a term in which it was not.
+///  R8  A replica without a state (`needsSnapshot`) follows, and says so; it neither votes, campaigns,
+///      takes entries nor acknowledges any.
 public struct RaftCore: ~Copyable {
     public let configuration: RaftConfiguration
     /// The other members, ascending.
@@ -52,8 +60,13 @@ public struct RaftCore: ~Copyable {
     public internal(set) var role = RaftRole.follower
     /// Who leads in `term`, as far as known; nil while looking for one.
     public internal(set) var leader: NodeID?
-    /// Everything up to here is committed. Not persisted: after a restart it is what was compacted.
+    /// Everything up to here is committed. Not persisted: after a restart it is where the snapshot ends.
     public internal(set) var commit: LogIndex
+    /// The state is lost, and only a leader's snapshot brings it back (R8).
+    public internal(set) var needsSnapshot = false
+    /// Appends that contradicted what is committed here, and were dropped: of a deposed leader that does
+    /// not know it yet. Many of them mean that the replicas' histories are not one; for INFO.
+    public internal(set) var contradictions: UInt64 = 0
     /// Why this replica campaigned last.
     public internal(set) var electionReason = ElectionReason.none
     /// A replica that is muted takes part in nothing: it drops messages, never votes, never
@@ -82,6 +95,9 @@ public struct RaftCore: ~Copyable {
     // Election.
     /// Until when this replica neither votes nor campaigns, after a restart (L5).
     private(set) var silentUntil: Instant
+    /// Appends of a leader whose history lacks what is committed here: possible only where entries may
+    /// be lost; see `RaftConfiguration.mayLoseEntries`.
+    public internal(set) var overruled: UInt64 = 0
     /// The leader's commit index, as far as it was told.
     var leaderCommit: LogIndex = 0
     var electionDeadline: Instant
@@ -165,6 +181,8 @@ public struct RaftCore: ~Copyable {
         let lastTerm = restoredLog.lastTerm
         let lastIndex = restoredLog.lastIndex
         let firstIndex = restoredLog.firstIndex
+        let snapshotIndex = restored.snapshotIndex
+        let snapshotTerm = restored.snapshotTerm
         invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
         self.configuration = configuration
         peers = members.filter { $0 != configuration.id }
@@ -185,6 +203,7 @@ public struct RaftCore: ~Copyable {
         if members.count > 1 {
             electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
         }
+        if snapshotIndex >= firstIndex { startFrom(snapshotIndex, snapshotTerm) }
     }
 
     // MARK: What a host asks
@@ -212,7 +231,7 @@ public struct RaftCore: ~Copyable {
                 }
             return FollowerStatus(
                 id: $0.id, state: state, match: $0.match, next: $0.next,
-                inflightBytes: $0.inflightBytes, repliedAt: $0.repliedAt)
+                inflightBytes: $0.inflightBytes, repliedAt: $0.repliedAt, isLinked: $0.linkUp)
         }
     }
 
@@ -230,9 +249,12 @@ public struct RaftCore: ~Copyable {
         electionDeadline = max(now, promised) + configuration.electionTimeout + randomUpTo(2)
     }
 
-    /// Whether this follower has everything that its leader has committed.
+    /// Whether this follower has everything that its leader has committed, and that is everything
+    /// that was committed before it was elected: of an earlier term a leader does not know what is
+    /// (paper, 5.4.2).
     public var isCaughtUp: Bool {
-        leader != nil && leaderCommit > 0 && commit >= leaderCommit && durableIndex >= commit
+        !needsSnapshot && leader != nil && leaderCommit > 0 && commit >= leaderCommit
+            && durableIndex >= commit && log.term(at: commit) == term
     }
 
     /// Stops or resumes taking part; see `isMuted`. A leader that is muted steps down first.

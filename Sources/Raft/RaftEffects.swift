@@ -3,6 +3,10 @@
 public enum RaftIO: Equatable, Sendable {
     /// Term and vote, together.
     case hardState(term: Term, vote: NodeID?)
+    /// The log begins behind entry `index`, which has `term`: a durable snapshot holds what is before.
+    /// Not `keepingRest`: nothing of the log as it is on disk counts any more; what lies behind `index`
+    /// is appended anew. Always synced, whatever the mode.
+    case start(index: LogIndex, term: Term, keepingRest: Bool)
     /// Forget all entries from this index on.
     case truncate(from: LogIndex)
     /// Write these entries; their records are in `RaftCore.log` until the turn's effects are taken.
@@ -105,12 +109,16 @@ public enum ElectionReason: String, Sendable {
 
 /// What the calls of a turn want done. Reused: `removeAll` keeps the memory.
 ///
-/// Order of use: `io` into the log batch, in order; then `messages`. Nothing in `messages` waits for
+/// Order of use: `io` into the log batch, in order; then `messages` and the rest. Nothing in `messages` waits for
 /// this turn's `io`: what must wait is kept back by the core until `RaftCore.durable`.
 public struct RaftEffects: Sendable {
     public var io: [TicketedIO] = []
     public var messages: [RaftOutbound] = []
     public var fetches: [LogFetch] = []
+    /// Followers that need a snapshot: what they lack is no longer in this leader's log. Each is named
+    /// once per need, and the need ends with `RaftCore.snapshotInstalled`, `RaftCore.snapshotFailed` or
+    /// this leadership; named again while a transfer to it is under way, it wants that one to go on.
+    public var snapshotsWanted: [NodeID] = []
     /// The role or the term is another one than before: reads and proposals of the old leadership
     /// are void. Treat this before anything else of the turn.
     public var roleChanged = false
@@ -127,8 +135,9 @@ public struct RaftEffects: Sendable {
 
     /// Whether there is nothing to do.
     public var isEmpty: Bool {
-        io.isEmpty && messages.isEmpty && fetches.isEmpty && !roleChanged && !leaderChanged
-            && !commitAdvanced && !readRoundConfirmed && !transferFailed
+        io.isEmpty && messages.isEmpty && fetches.isEmpty && snapshotsWanted.isEmpty
+            && !roleChanged && !leaderChanged && !commitAdvanced && !readRoundConfirmed
+            && !transferFailed
     }
 
     /// Forgets everything, keeps the memory.
@@ -136,6 +145,7 @@ public struct RaftEffects: Sendable {
         io.removeAll(keepingCapacity: true)
         messages.removeAll(keepingCapacity: true)
         fetches.removeAll(keepingCapacity: true)
+        snapshotsWanted.removeAll(keepingCapacity: true)
         roleChanged = false
         leaderChanged = false
         commitAdvanced = false

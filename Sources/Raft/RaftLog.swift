@@ -5,11 +5,13 @@ internal import DequeModule
 ///
 /// Memory holds a contiguous tail of the log in chunks of `chunkBytes`; what was evicted lies only
 /// on disk and is asked back through `LogFetch`. Appending allocates nothing per entry: a chunk that
-/// is evicted becomes the next one. Eviction frees whole chunks.
+/// is evicted becomes the next one. Eviction frees whole chunks. The log itself begins where a durable
+/// snapshot allows it to (`compact`, `restart`); what lies before is in no log any more.
 ///
 /// Invariants:
 /// 1. `firstIndex - 1 <= lastIndex`, and `firstIndex <= firstInMemory <= lastIndex + 1`.
-/// 2. The chunks are contiguous and end at `lastIndex`; none is empty.
+/// 2. The chunks are contiguous and end at `lastIndex`; none is empty. The oldest one may begin before
+///    `firstIndex`, but reaches it.
 /// 3. The record at index i has index i and the term that the term table tells.
 public struct RaftLog: ~Copyable, Sendable {
     private var chunks = UniqueDeque<LogChunk>()
@@ -17,8 +19,8 @@ public struct RaftLog: ~Copyable, Sendable {
     private var terms: TermTable
     private let chunkBytes: Int
 
-    /// The first entry that exists on disk; 1 while logs are not compacted.
-    public let firstIndex: LogIndex
+    /// The first entry that exists on disk; 1 until the log is compacted.
+    public private(set) var firstIndex: LogIndex
     /// The newest entry; `firstIndex - 1` when there is none.
     public private(set) var lastIndex: LogIndex
     /// Bytes of records in memory.
@@ -65,7 +67,12 @@ public struct RaftLog: ~Copyable, Sendable {
     public var lastTerm: Term { terms.lastTerm }
 
     /// The oldest entry in memory; `lastIndex + 1` when there is none.
-    public var firstInMemory: LogIndex { chunks.isEmpty ? lastIndex + 1 : chunks[0].firstIndex }
+    public var firstInMemory: LogIndex {
+        chunks.isEmpty ? lastIndex + 1 : max(chunks[0].firstIndex, firstIndex)
+    }
+
+    /// Term of the entry before the first one.
+    public var precedingTerm: Term { terms.precedingTerm }
 
     /// Term of entry `index`, or nil when it is not in the log. Index `firstIndex - 1` is known.
     public func term(at index: LogIndex) -> Term? {
@@ -155,6 +162,33 @@ public struct RaftLog: ~Copyable, Sendable {
             break
         }
         lastIndex = index - 1
+        dropCompacted()
+    }
+
+    /// The log begins behind `index`: what lies before is forgotten, but for its last term. O(chunks
+    /// dropped).
+    mutating func compact(upTo index: LogIndex) {
+        invariant(index >= firstIndex && index <= lastIndex, "compacted outside of the log")
+        terms.compact(upTo: index, lastIndex: lastIndex)
+        firstIndex = index + 1
+        dropCompacted()
+    }
+
+    /// The log is empty and begins behind entry `index` of `term`, whatever was in it.
+    mutating func restart(after index: LogIndex, term: Term) {
+        while chunks.count > 0 { spare = chunks.removeLast() }
+        memoryBytes = 0
+        terms = TermTable(precedingIndex: index, precedingTerm: term, starts: [])
+        firstIndex = index + 1
+        lastIndex = index
+    }
+
+    /// Drops chunks that lie before the log's start.
+    private mutating func dropCompacted() {
+        while chunks.count > 0, chunks[0].endIndex <= firstIndex {
+            memoryBytes -= chunks[0].byteCount
+            spare = chunks.removeFirst()
+        }
     }
 
     /// Appends the records from `index` to at most `upTo` to `buffer`: as many as fit `maxBytes`, but
@@ -234,7 +268,13 @@ public struct RaftLog: ~Copyable, Sendable {
         var bytes = 0
         var next = firstInMemory
         for position in 0..<chunks.count {
-            invariant(chunks[position].firstIndex == next, "a gap between chunks")
+            if position == 0 {
+                invariant(
+                    chunks[0].firstIndex <= next && chunks[0].endIndex > next,
+                    "a chunk before the log's start")
+            } else {
+                invariant(chunks[position].firstIndex == next, "a gap between chunks")
+            }
             invariant(chunks[position].count > 0, "an empty chunk")
             chunks[position].checkInvariants()
             bytes += chunks[position].byteCount

@@ -7,7 +7,8 @@ public import Bytes
 //     3 vote          u64 lastIndex, u64 lastTerm                     flag 1: transfer
 //     4 voteReply                                                     flag 1: granted
 //     5 append        u64 previousIndex, previousTerm, commit, round  flag 1: wantsReply
-//     6 appendReply   u64 index, hintIndex, hintTerm, round, commit, epoch   flag 1: rejected
+//     6 appendReply   u64 index, hintIndex, hintTerm, round, commit, epoch   flag 1: rejected,
+//                                                                          2: needsSnapshot
 //     7 timeoutNow
 //     8 steppedDown   u64 led
 //     9 probe
@@ -42,7 +43,8 @@ extension RaftMessage {
             buffer.append(littleEndian: append.commit)
             buffer.append(littleEndian: append.readRound)
         case .appendReply(let reply):
-            encode(6, reply.rejected, into: &buffer)
+            encode(
+                6, flags: (reply.rejected ? 1 : 0) | (reply.needsSnapshot ? 2 : 0), into: &buffer)
             buffer.append(littleEndian: reply.index)
             buffer.append(littleEndian: reply.hintIndex)
             buffer.append(littleEndian: reply.hintTerm)
@@ -63,8 +65,12 @@ extension RaftMessage {
     }
 
     private func encode(_ type: UInt8, _ flag: Bool, into buffer: inout ByteBuffer) {
+        encode(type, flags: flag ? 1 : 0, into: &buffer)
+    }
+
+    private func encode(_ type: UInt8, flags: UInt8, into buffer: inout ByteBuffer) {
         buffer.append(type)
-        buffer.append(flag ? 1 : 0)
+        buffer.append(flags)
         buffer.append(littleEndian: UInt16(0))
         buffer.append(littleEndian: term)
     }
@@ -76,9 +82,9 @@ extension RaftMessage {
     public static func decode(_ reader: inout ByteReader) throws(DecodeError) -> RaftMessage {
         let type = try reader.read(UInt8.self)
         let flags = try reader.read(UInt8.self)
-        guard flags <= 1 else { throw .invalid("message flags") }
+        guard flags <= (type == 6 ? 3 : 1) else { throw .invalid("message flags") }
         guard try reader.read(UInt16.self) == 0 else { throw .invalid("message padding") }
-        let flag = flags == 1
+        let flag = flags & 1 == 1
         let term = try reader.read(UInt64.self)
         let body: Body
         switch type {
@@ -101,7 +107,8 @@ extension RaftMessage {
                 AppendReply(
                     rejected: flag, index: try reader.read(), hintIndex: try reader.read(),
                     hintTerm: try reader.read(), readRound: try reader.read(),
-                    commit: try reader.read(), followEpoch: try reader.read()))
+                    commit: try reader.read(), followEpoch: try reader.read(),
+                    needsSnapshot: flags & 2 == 2))
         case 7: body = .timeoutNow
         case 8: body = .steppedDown(led: try reader.read())
         case 9: body = .probe

@@ -64,7 +64,8 @@ public struct RaftMessage: Sendable, Equatable {
         /// `previousIndex` that was refused.
         public var index: LogIndex
         /// Accepted: everything up to here equals the leader's log, durable yet or not. Rejected: the
-        /// last index at which the logs may agree, with the term there in `hintTerm`.
+        /// last index at which the logs may agree, with the term there in `hintTerm`. A hint above
+        /// `index` says that the follower's log begins behind it: there the logs do agree.
         public var hintIndex: LogIndex
         public var hintTerm: Term
         /// The newest read round of this leader that the follower saw in this term.
@@ -73,10 +74,13 @@ public struct RaftMessage: Sendable, Equatable {
         public var commit: LogIndex
         /// See `PairLiveness`; 0 when it has none.
         public var followEpoch: UInt64
+        /// The follower has lost its state, and takes no entries before a snapshot came that ends at
+        /// `hintIndex` or later. It acknowledges nothing then (`index` 0), but read rounds.
+        public var needsSnapshot: Bool
 
         public init(
             rejected: Bool, index: LogIndex, hintIndex: LogIndex = 0, hintTerm: Term = 0,
-            readRound: UInt64, commit: LogIndex, followEpoch: UInt64
+            readRound: UInt64, commit: LogIndex, followEpoch: UInt64, needsSnapshot: Bool = false
         ) {
             self.rejected = rejected
             self.index = index
@@ -85,6 +89,7 @@ public struct RaftMessage: Sendable, Equatable {
             self.readRound = readRound
             self.commit = commit
             self.followEpoch = followEpoch
+            self.needsSnapshot = needsSnapshot
         }
     }
 }

@@ -10,8 +10,8 @@ internal import Bytes
 struct TermTable: Sendable {
     private(set) var starts: [TermStart]
     /// The last index before the table's first entry, and its term.
-    let precedingIndex: LogIndex
-    let precedingTerm: Term
+    private(set) var precedingIndex: LogIndex
+    private(set) var precedingTerm: Term
 
     init(precedingIndex: LogIndex, precedingTerm: Term, starts: [TermStart]) {
         self.precedingIndex = precedingIndex
@@ -35,6 +35,22 @@ struct TermTable: Sendable {
     /// Forgets everything from `index` on.
     mutating func truncate(from index: LogIndex) {
         while let last = starts.last, last.index >= index { starts.removeLast() }
+    }
+
+    /// Forgets everything up to `index` but its term. `lastIndex`: of the log.
+    mutating func compact(upTo index: LogIndex, lastIndex: LogIndex) {
+        invariant(index > precedingIndex && index <= lastIndex, "compacted outside of the log")
+        let run = self.run(of: index)
+        let term = starts[run].term
+        let runEnds = run + 1 < starts.count ? starts[run + 1].index - 1 : lastIndex
+        if runEnds > index {
+            starts.removeFirst(run)
+            starts[0].index = index + 1
+        } else {
+            starts.removeFirst(run + 1)
+        }
+        precedingIndex = index
+        precedingTerm = term
     }
 
     /// Term of entry `index`, which must lie in the log or be the one before it.

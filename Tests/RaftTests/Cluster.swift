@@ -27,6 +27,12 @@ final class Cluster {
         var truncations = 0
         var fetches = 0
         var crashes = 0
+        var snapshots = 0
+        var installs = 0
+        var staleInstalls = 0
+        var replacedLogs = 0
+        var snapshotsWanted = 0
+        var lostStates = 0
     }
     let configure: (inout RaftConfiguration) -> Void
     /// Another group on the same nodes: they have one clock and one `PairLiveness` for both.
@@ -37,6 +43,10 @@ final class Cluster {
             case raft(RaftMessage, records: [UInt8])
             case ping(LivenessPing)
             case pong(LivenessPong)
+            /// What hosts say to each other: a snapshot, and up to where its receiver has everything;
+            /// nil if it has no use for it.
+            case snapshot(Disk.Snapshot)
+            case installed(LogIndex?)
         }
         var from: NodeID
         var to: NodeID
@@ -80,9 +90,18 @@ final class Cluster {
             RaftCore(configuration, restored: node.disk.restore(), seed: seed, now: now))
         node.lastRole = .follower
         node.lastTerm = node.core.term
-        node.lastCommit = 0
+        node.lastCommit = node.core.commit
         node.nextPing = time
         node.reads = []
+        let snapshot = node.disk.usableSnapshot
+        node.applied = snapshot?.index ?? 0
+        node.state = snapshot?.state ?? Node.emptyState
+        if snapshot == nil, node.disk.base > 0 {
+            statistics.lostStates += 1
+            turn(node) { replica, now, _, effects in
+                replica.core.requireSnapshot(now: now, effects: &effects)
+            }
+        }
     }
 
     /// The process dies; of what was handed to the disk and not synced, `keeping` operations survive.
@@ -91,6 +110,8 @@ final class Cluster {
         statistics.crashes += 1
         node.replica = nil
         node.reads = []
+        node.fetches = []
+        node.forgetSnapshotWork()
         network.removeAll { $0.from == node.id && $0.deliverAt == 0 }
         node.pausedUntil = 0
         node.loopPausedUntil = 0
@@ -118,6 +139,7 @@ final class Cluster {
             note("  \(node.id) io \(ticketed.ticket) \(describe(ticketed.io))")
             node.disk.submit(ticketed, log: replica)
             if case .truncate = ticketed.io { statistics.truncations += 1 }
+            if case .start(_, _, false) = ticketed.io { statistics.replacedLogs += 1 }
         }
         for outbound in node.effects.messages {
             if case .timeoutNow = outbound.message.body { statistics.transfers += 1 }
@@ -128,7 +150,14 @@ final class Cluster {
                     from: node.id, to: outbound.to,
                     payload: .raft(outbound.message, records: records.copyBytes())))
         }
-        node.fetches += node.effects.fetches
+        for fetch in node.effects.fetches {
+            node.fetches.append((fetch, node.disk.read(fetch)))
+        }
+        for peer in node.effects.snapshotsWanted {
+            note("  \(node.id) wants a snapshot for \(peer)")
+            statistics.snapshotsWanted += 1
+            node.wanted.append(peer)
+        }
         if replica.core.commit != node.lastCommit {
             note("  \(node.id) commit \(replica.core.commit)")
             node.lastCommit = replica.core.commit
@@ -136,7 +165,22 @@ final class Cluster {
         if node.effects.transferFailed { note("  \(node.id) gives up the transfer") }
         node.effects.removeAll()
         oracle.check(node, in: self)
+        apply(node, replica)
         finishReads(node)
+    }
+
+    private func apply(_ node: Node, _ replica: Replica) {
+        guard !replica.core.needsSnapshot else { return }
+        while node.applied < replica.core.commit {
+            let index = node.applied + 1
+            guard
+                let record = recordInMemory(replica.core, at: index)
+                    ?? node.disk.entry(at: index)?.record
+            else { fatalError("\(node.id) has no entry \(index) to apply") }
+            node.state = Node.state(node.state, applying: record)
+            node.applied = index
+        }
+        oracle.checkState(node)
     }
 
     private func noteRole(_ node: Node) {
@@ -163,6 +207,18 @@ final class Cluster {
             network.append(Envelope(from: node.id, to: envelope.from, payload: .pong(pong)))
         case .pong(let pong):
             node.liveness.receive(pong, now: now)
+        case .snapshot(let snapshot):
+            node.received.append((snapshot, envelope.from))
+        case .installed(let index):
+            node.transfers.removeAll { $0.peer == envelope.from }
+            turn(node) { replica, now, _, effects in
+                if let index {
+                    replica.core.snapshotInstalled(
+                        at: envelope.from, index: index, now: now, effects: &effects)
+                } else {
+                    replica.core.snapshotFailed(at: envelope.from)
+                }
+            }
         case .raft(let message, let records):
             // Every message travels through its encoding.
             var encoded = ByteBuffer()
@@ -194,9 +250,8 @@ final class Cluster {
     func answerFetches(_ node: Node, failing: Bool = false) {
         let fetches = node.fetches
         node.fetches = []
-        for fetch in fetches {
+        for (fetch, records) in fetches {
             statistics.fetches += 1
-            let records = node.disk.read(fetch)
             turn(node) { replica, now, _, _ in
                 if failing || records.isEmpty {
                     replica.core.fetchFailed(fetch, now: now)
@@ -237,6 +292,59 @@ final class Cluster {
         guard node.replica != nil else { return }
         guard let ping = node.liveness.ping(to: peer, now: node.clock(time)) else { return }
         network.append(Envelope(from: node.id, to: peer, payload: .ping(ping)))
+    }
+
+    // MARK: Snapshots
+
+    /// The state as it is now; `finishSnapshot` makes it durable.
+    func beginSnapshot(_ node: Node) {
+        guard let replica = node.replica, let term = replica.core.log.term(at: node.applied) else {
+            return
+        }
+        node.writing = Disk.Snapshot(index: node.applied, term: term, state: node.state)
+    }
+
+    func finishSnapshot(_ node: Node) {
+        guard let snapshot = node.writing else { return }
+        node.writing = nil
+        statistics.snapshots += 1
+        node.disk.keep(snapshot)
+        note("  \(node.id) snapshot at \(snapshot.index)@\(snapshot.term)")
+    }
+
+    /// Forgets the log up to `index`, or to the newest snapshot if that ends before.
+    func compact(_ node: Node, upTo index: LogIndex) {
+        guard let snapshot = node.disk.snapshots.last else { return }
+        turn(node) { replica, _, _, _ in
+            guard !replica.core.needsSnapshot else { return }
+            replica.core.compact(upTo: min(index, snapshot.index, replica.core.commit))
+        }
+    }
+
+    /// A snapshot came in whole: it is made durable and installed, and its sender hears of it.
+    func install(_ node: Node, _ snapshot: Disk.Snapshot, from sender: NodeID) {
+        guard let replica = node.replica else { return }
+        if !replica.core.needsSnapshot || snapshot.index >= replica.core.snapshotFloor {
+            node.disk.keep(snapshot)
+        }
+        var answer: LogIndex?
+        turn(node) { replica, now, liveness, effects in
+            let isTaken = replica.core.install(
+                index: snapshot.index, term: snapshot.term, now: now, liveness: liveness,
+                effects: &effects)
+            note(
+                "  \(node.id) \(isTaken ? "installs" : "refuses") \(snapshot.index)@\(snapshot.term)"
+            )
+            if isTaken {
+                node.applied = snapshot.index
+                node.state = snapshot.state
+                statistics.installs += 1
+            } else {
+                statistics.staleInstalls += 1
+            }
+            answer = replica.core.needsSnapshot ? nil : replica.core.commit
+        }
+        network.append(Envelope(from: node.id, to: sender, payload: .installed(answer)))
     }
 
     // MARK: Reads
@@ -295,7 +403,16 @@ final class Node {
     var replica: Replica?
     var liveness: PairLiveness
     var effects = RaftEffects()
-    var fetches: [LogFetch] = []
+    /// Reads of the log under way, with what the disk gave when they began.
+    var fetches: [(fetch: LogFetch, records: [UInt8])] = []
+    /// The state machine: what it is after entry `applied`.
+    var applied: LogIndex = 0
+    var state = Node.emptyState
+    /// A snapshot that is being written, snapshots that came in, and what this leader's host owes.
+    var writing: Disk.Snapshot?
+    var received: [(snapshot: Disk.Snapshot, from: NodeID)] = []
+    var wanted: [NodeID] = []
+    var transfers: [(peer: NodeID, deadline: Int64)] = []
     var reads: [Read] = []
     var nextPing: Int64 = 0
     /// The process, or only its loop, does nothing until then.
@@ -325,6 +442,20 @@ final class Node {
             now: Instant(nanoseconds: 0))
     }
 
+    static let emptyState: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    /// The state that `record` makes of `state`: all of the history is in it.
+    static func state(_ state: UInt64, applying record: [UInt8]) -> UInt64 {
+        record.reduce(state) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+
+    func forgetSnapshotWork() {
+        writing = nil
+        received = []
+        wanted = []
+        transfers = []
+    }
+
     func clock(_ time: Int64) -> Instant {
         Instant(nanoseconds: clockOffset + time + time / 1_000_000 * clockRate)
     }
@@ -336,7 +467,8 @@ final class Node {
             role: replica.core.role, term: replica.core.term, leader: replica.core.leader,
             commit: replica.core.commit, lastIndex: replica.core.lastIndex,
             durableIndex: replica.core.durableIndex, electionReason: replica.core.electionReason,
-            pendingReason: replica.core.pendingReason, vote: replica.core.vote)
+            pendingReason: replica.core.pendingReason, vote: replica.core.vote,
+            firstIndex: replica.core.log.firstIndex, needsSnapshot: replica.core.needsSnapshot)
     }
 
     struct Summary {
@@ -349,97 +481,7 @@ final class Node {
         var electionReason = ElectionReason.none
         var pendingReason = ElectionReason.none
         var vote: NodeID?
-    }
-}
-
-/// One node's disk: what is durable, and what was only handed to it.
-struct Disk {
-    struct Operation {
-        var ticketed: TicketedIO
-        var entries: [Entry]
-    }
-    struct Entry: Equatable {
-        var term: Term
-        var record: [UInt8]
-    }
-
-    var wasUsed = false
-    var term: Term = 0
-    var vote: NodeID?
-    var entries: [Entry] = []
-    var pending: [Operation] = []
-    /// How many of the newest entries a restart finds in memory.
-    var restoredTail = Int.max
-
-    mutating func submit(_ ticketed: TicketedIO, log replica: Replica) {
-        var written: [Entry] = []
-        if case .append(let range) = ticketed.io {
-            for index in range {
-                guard let record = recordInMemory(replica.core, at: index),
-                    let term = replica.core.log.term(at: index)
-                else { fatalError("entry \(index) left memory before it was written") }
-                written.append(Entry(term: term, record: record))
-            }
-        }
-        pending.append(Operation(ticketed: ticketed, entries: written))
-    }
-
-    /// Makes operations durable, in order; returns the last ticket.
-    mutating func sync(count: Int) -> IOTicket? {
-        var ticket: IOTicket?
-        for operation in pending.prefix(count) {
-            carryOut(operation)
-            ticket = operation.ticketed.ticket
-        }
-        pending.removeFirst(min(count, pending.count))
-        return ticket
-    }
-
-    private mutating func carryOut(_ operation: Operation) {
-        wasUsed = true
-        switch operation.ticketed.io {
-        case .hardState(let term, let vote):
-            precondition(term >= self.term)
-            precondition(term > self.term || self.vote == nil || self.vote == vote)
-            self.term = term
-            self.vote = vote
-        case .truncate(let from):
-            entries.removeLast(max(0, entries.count - Int(from - 1)))
-        case .append(let range):
-            precondition(Int(range.lowerBound) == entries.count + 1, "a gap on disk")
-            entries += operation.entries
-        }
-    }
-
-    mutating func crash(keeping count: Int) {
-        _ = sync(count: count)
-        pending = []
-    }
-
-    func restore() -> RestoredGroup {
-        var restored = RestoredGroup()
-        restored.directoryWasEmpty = !wasUsed
-        restored.term = term
-        restored.vote = vote
-        restored.lastIndex = LogIndex(entries.count)
-        for (position, entry) in entries.enumerated()
-        where position == 0 || entries[position - 1].term != entry.term {
-            restored.termStarts.append(
-                TermStart(index: LogIndex(position + 1), term: entry.term))
-        }
-        for entry in entries.suffix(restoredTail) { restored.tail.append(entry.record) }
-        return restored
-    }
-
-    func read(_ fetch: LogFetch) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var index = fetch.from
-        while index <= fetch.upTo, index <= LogIndex(entries.count) {
-            let record = entries[Int(index) - 1].record
-            if !bytes.isEmpty, bytes.count + record.count > fetch.maxBytes { break }
-            bytes += record
-            index += 1
-        }
-        return bytes
+        var firstIndex: LogIndex = 1
+        var needsSnapshot = false
     }
 }

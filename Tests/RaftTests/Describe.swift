@@ -7,6 +7,8 @@ func describe(_ io: RaftIO) -> String {
     switch io {
     case .hardState(let term, let vote):
         "hardState term \(term) vote \(vote.map { "\($0)" } ?? "none")"
+    case .start(let index, let term, let keepingRest):
+        "start after \(index)@\(term)\(keepingRest ? "" : " anew")"
     case .truncate(let from): "truncate from \(from)"
     case .append(let range):
         range.count == 1
@@ -38,6 +40,7 @@ func describe(_ message: RaftMessage, records: [UInt8]) -> String {
             text += " commit \(reply.commit)"
             if reply.readRound > 0 { text += " round \(reply.readRound)" }
             text += " epoch \(reply.followEpoch >> 32).\(reply.followEpoch & 0xffff_ffff)"
+            if reply.needsSnapshot { text = "appendReply needs a snapshot: " + text.dropFirst(12) }
             body = text
         }
     case .timeoutNow: body = "timeoutNow"

@@ -8,6 +8,8 @@ struct Oracle {
     private var leaders: [Term: NodeID] = [:]
     /// Records of all entries that any node ever knew as committed; index 1 first.
     private(set) var committed: [[UInt8]] = []
+    /// The state after each of them; the empty one first.
+    private var states = [Node.emptyState]
     /// How far each node's committed prefix was compared, per boot.
     private var checked: [NodeID: (boot: UInt64, index: LogIndex)] = [:]
 
@@ -33,6 +35,8 @@ struct Oracle {
     private mutating func checkCommitted(_ node: Node, _ replica: Replica) {
         var from = checked[node.id] ?? (node.boot, 0)
         if from.boot != node.boot { from = (node.boot, 0) }
+        // What a snapshot holds is compared as a state.
+        from.index = max(from.index, replica.core.log.firstIndex - 1)
         guard replica.core.commit > from.index else { return }
         for index in (from.index + 1)...replica.core.commit {
             let record = Self.record(at: index, of: node, replica)
@@ -42,19 +46,31 @@ struct Oracle {
             } else {
                 precondition(index == commit + 1)
                 committed.append(record)
+                states.append(Node.state(states[states.count - 1], applying: record))
             }
         }
         checked[node.id] = (node.boot, replica.core.commit)
     }
 
     private static func record(at index: LogIndex, of node: Node, _ replica: Replica) -> [UInt8] {
-        recordInMemory(replica.core, at: index) ?? node.disk.entries[Int(index) - 1].record
+        recordInMemory(replica.core, at: index) ?? node.disk.entry(at: index)!.record
+    }
+
+    func term(of index: LogIndex) -> Term { Self.term(of: committed[Int(index) - 1]) }
+
+    func state(after index: LogIndex) -> UInt64 { states[Int(index)] }
+
+    /// A state machine, however it came there, is what the committed entries make of it.
+    func checkState(_ node: Node) {
+        precondition(
+            node.state == states[Int(node.applied)],
+            "\(node.id) has another state after entry \(node.applied)")
     }
 
     /// Leader completeness (paper, 5.4.3).
     private func checkHoldsCommitted(_ replica: Replica) {
         precondition(replica.core.lastIndex >= commit, "a leader without committed entries")
-        for index in 1..<(commit + 1) {
+        for index in max(1, replica.core.log.firstIndex - 1)..<(commit + 1) {
             precondition(
                 replica.core.log.term(at: index) == Self.term(of: committed[Int(index) - 1]),
                 "a leader with another entry than the committed one at \(index)")

@@ -4,9 +4,10 @@ import Testing
 @testable import Raft
 
 @Suite struct RaftLogTests {
-    /// A log as an array, beside the real one.
+    /// A log as an array, beside the real one. Compacted entries stay in the array.
     private struct Model {
         var entries: [(term: Term, payload: [UInt8])] = []
+        var firstIndex: LogIndex = 1
         var lastIndex: LogIndex { LogIndex(entries.count) }
     }
 
@@ -31,7 +32,8 @@ import Testing
             case 0: term += 1 + generator.below(3)
             case 1 where model.lastIndex > 0:
                 // Not below what was evicted: that was committed.
-                let from = evictedUpTo + 1 + generator.below(model.lastIndex - evictedUpTo + 1)
+                let least = max(evictedUpTo + 1, model.firstIndex)
+                let from = least + generator.below(model.lastIndex + 2 - least)
                 if from <= model.lastIndex {
                     log.truncate(from: from)
                     model.entries.removeLast(Int(model.lastIndex - from + 1))
@@ -41,6 +43,17 @@ import Testing
                 let keeping = 1 + generator.below(model.lastIndex)
                 log.evict(toBytes: Int(generator.below(500)), keeping: keeping)
                 evictedUpTo = max(evictedUpTo, log.firstInMemory - 1)
+            case 3 where model.lastIndex >= model.firstIndex:
+                let count = model.lastIndex + 1 - model.firstIndex
+                let index = model.firstIndex + generator.below(generator.below(4) == 0 ? count : 1)
+                log.compact(upTo: index)
+                model.firstIndex = index + 1
+            case 4 where generator.below(10) == 0:
+                // A snapshot replaces all of it.
+                for _ in 0...generator.below(5) { model.entries.append((term, [])) }
+                log.restart(after: model.lastIndex, term: term)
+                model.firstIndex = model.lastIndex + 1
+                evictedUpTo = 0
             default:
                 let bytes = (0..<generator.below(40)).map { _ in
                     UInt8(truncatingIfNeeded: generator.next())
@@ -50,7 +63,8 @@ import Testing
                 #expect(index == model.lastIndex)
             }
             log.checkInvariants()
-            let lastIndex = log.lastIndex
+            let (firstIndex, lastIndex) = (log.firstIndex, log.lastIndex)
+            #expect(firstIndex == model.firstIndex, "step \(step)")
             #expect(lastIndex == model.lastIndex, "step \(step)")
             check(log, model, &generator)
         }
@@ -59,8 +73,14 @@ import Testing
     private func check(
         _ log: borrowing RaftLog, _ model: Model, _ generator: inout SeededGenerator
     ) {
-        guard model.lastIndex > 0 else { return }
-        let index = 1 + generator.below(model.lastIndex)
+        let before = model.firstIndex - 1
+        let (termBefore, unknown) = (
+            log.term(at: before), before > 0 && log.term(at: before - 1) != nil
+        )
+        #expect(termBefore == (before == 0 ? 0 : model.entries[Int(before) - 1].term))
+        #expect(!unknown)
+        guard model.lastIndex > before else { return }
+        let index = model.firstIndex + generator.below(model.lastIndex - before)
         let term = log.term(at: index)
         #expect(term == model.entries[Int(index) - 1].term)
         let found = payload(of: log, at: index)
@@ -109,7 +129,9 @@ import Testing
         _ log: borrowing RaftLog, _ model: Model, index: LogIndex, term: Term
     ) {
         var expected = index
-        while expected > 0, model.entries[Int(expected) - 1].term > term { expected -= 1 }
+        while expected >= model.firstIndex, model.entries[Int(expected) - 1].term > term {
+            expected -= 1
+        }
         let found = log.lastIndex(upTo: index, notAfter: term)
         #expect(found == expected)
     }
@@ -242,6 +264,12 @@ import Testing
                 .init(
                     rejected: true, index: 1, hintIndex: 2, hintTerm: 3, readRound: 4, commit: 5,
                     followEpoch: 6))),
+        RaftMessage(
+            term: 1,
+            body: .appendReply(
+                .init(
+                    rejected: false, index: 0, hintIndex: 2, readRound: 4, commit: 5,
+                    followEpoch: 6, needsSnapshot: true))),
         RaftMessage(term: 1, body: .timeoutNow),
         RaftMessage(term: 1, body: .steppedDown(led: 1)),
         RaftMessage(term: 1, body: .probe),

@@ -23,6 +23,17 @@ import Testing
         if Self.wish != nil { print(run.summary) }
     }
 
+    /// Logs of a few entries behind snapshots that are taken all the time, installed late, lost, and
+    /// damaged on one node of a group.
+    @Test(arguments: seeds)
+    func `nothing committed is lost while logs are compacted`(seed: Int) {
+        var run = RandomRun(seed: UInt64(seed) + 1_000_000, snapshots: true)
+        run.safetyPhase(milliseconds: 6000)
+        run.livenessPhase()
+        if Self.wish != nil { print(run.summary) }
+        run.checkCoverage()
+    }
+
     /// A slow clock leads two fast ones over a quick network, and is cut off again and again: the
     /// successor commits as soon as the promises allow.
     @Test(arguments: 0..<8)
@@ -110,6 +121,13 @@ struct RandomRun {
         let syncDelayMilliseconds: UInt64
         /// Mean time between two larger faults.
         let pauseMilliseconds: UInt64
+        /// Mean time between two snapshots of a node; 0 for none.
+        var snapshotMilliseconds: UInt64 = 0
+        /// Mean time that writing, sending or loading one takes.
+        var snapshotDelayMilliseconds: UInt64 = 1
+        /// Entries that compaction keeps, at most.
+        var keptEntries: UInt64 = 1
+        var losesStates = false
 
         /// None but what a test does itself.
         init() {
@@ -131,7 +149,9 @@ struct RandomRun {
 
     /// - Parameter size: nodes without faults but those that the test makes itself; nil for a size
     ///   and faults drawn from the seed.
-    init(seed: UInt64, size quiet: Int? = nil, huntsLeases: Bool = false) {
+    init(
+        seed: UInt64, size quiet: Int? = nil, huntsLeases: Bool = false, snapshots: Bool = false
+    ) {
         self.seed = seed
         var generator = SeededGenerator(seed: seed)
         let sizes = [1, 2, 3, 3, 3, 3, 4, 5]
@@ -166,7 +186,15 @@ struct RandomRun {
             }
         }
         blocked = Array(repeating: false, count: 16 * 16)
-        faults = quiet == nil ? Faults(&generator) : Faults()
+        var faults = quiet == nil ? Faults(&generator) : Faults()
+        if snapshots {
+            faults.snapshotMilliseconds = 20 + generator.below(300)
+            faults.snapshotDelayMilliseconds =
+                1 + generator.below(generator.below(2) == 0 ? 5 : 150)
+            faults.keptEntries = 1 + generator.below(20)
+            faults.losesStates = size >= 3 && generator.below(2) == 0
+        }
+        self.faults = faults
         self.generator = generator
     }
 
@@ -255,6 +283,21 @@ struct RandomRun {
             let node = group.node(id)
             guard node.replica != nil else { continue }
             group.crash(node, keeping: Int(generator.below(UInt64(node.disk.pending.count + 1))))
+            if faults.losesStates, generator.below(3) == 0 { damageSnapshots(of: node, in: group) }
+        }
+    }
+
+    /// The newest snapshot of a node, or all, can not be read any more; the other nodes of the group
+    /// still have theirs.
+    private mutating func damageSnapshots(of node: Node, in group: Cluster) {
+        let isAlone = group.nodes.allSatisfy {
+            $0.id == node.id || $0.disk.base == 0 || $0.disk.usableSnapshot != nil
+        }
+        guard isAlone else { return }
+        if generator.below(2) == 0 {
+            node.disk.snapshots = []
+        } else if !node.disk.snapshots.isEmpty {
+            node.disk.snapshots.removeLast()
         }
     }
 
@@ -310,7 +353,7 @@ struct RandomRun {
         for var envelope in due {
             let node = group.node(envelope.to)
             let wakes =
-                envelope.isRaft
+                !envelope.isLiveness
                 ? max(node.pausedUntil, node.loopPausedUntil) : node.pausedUntil
             if wakes > group.time {
                 envelope.deliverAt = wakes
@@ -337,7 +380,54 @@ struct RandomRun {
         if !node.fetches.isEmpty, generator.below(5) == 0 {
             group.answerFetches(node, failing: !isHealed && generator.below(4) == 0)
         }
+        if faults.snapshotMilliseconds > 0 { workOnSnapshots(of: node, in: group) }
         if node.core.role == .leader { work(on: node, of: group) }
+    }
+
+    private mutating func isDue(_ mean: UInt64) -> Bool { generator.below(mean) == 0 }
+
+    private mutating func workOnSnapshots(of node: Node, in group: Cluster) {
+        let delay = isHealed ? 5 : faults.snapshotDelayMilliseconds
+        if node.writing != nil {
+            if isDue(delay) { group.finishSnapshot(node) }
+        } else if isDue(faults.snapshotMilliseconds), !node.core.needsSnapshot,
+            node.applied > node.disk.snapshots.last?.index ?? 0
+        {
+            group.beginSnapshot(node)
+        }
+        if isDue(faults.snapshotMilliseconds) {
+            let kept = generator.below(faults.keptEntries)
+            group.compact(node, upTo: node.applied - min(node.applied, kept))
+        }
+        if !node.received.isEmpty, isDue(delay) {
+            let (snapshot, sender) = node.received.removeFirst()
+            // The process may die between making it durable and everything else.
+            group.install(node, snapshot, from: sender)
+        }
+        sendSnapshots(from: node, in: group)
+    }
+
+    /// What a leader's host does for followers that need a snapshot.
+    private mutating func sendSnapshots(from node: Node, in group: Cluster) {
+        for peer in node.wanted {
+            let floor = node.replica!.core.snapshotFloor(of: peer)
+            if node.disk.snapshots.last?.index ?? 0 < floor, node.applied >= floor {
+                group.beginSnapshot(node)
+                group.finishSnapshot(node)
+            }
+            node.transfers.removeAll { $0.peer == peer }
+            node.transfers.append((peer, group.time + 400_000_000))
+            guard let snapshot = node.disk.snapshots.last else { continue }
+            group.network.append(
+                Cluster.Envelope(from: node.id, to: peer, payload: .snapshot(snapshot)))
+        }
+        node.wanted = []
+        for transfer in node.transfers where transfer.deadline <= group.time {
+            group.turn(node) { replica, _, _, _ in
+                replica.core.snapshotFailed(at: transfer.peer)
+            }
+        }
+        node.transfers.removeAll { $0.deadline <= group.time }
     }
 
     private mutating func work(on leader: Node, of group: Cluster) {
@@ -351,6 +441,14 @@ struct RandomRun {
         }
         if !isHealed, generator.below(300) == 0, let peer = leader.members.last {
             leader.replica!.core.linkUp(peer)
+        }
+    }
+
+    /// A run that met none of what it is about proves nothing.
+    func checkCoverage() {
+        guard groups[0].nodes.count > 1 else { return }
+        for group in groups {
+            precondition(group.statistics.snapshots > 10, "seed \(seed): few snapshots")
         }
     }
 

@@ -113,6 +113,12 @@ struct ScriptSession {
         case "transfer": transfer(words)
         case "fetch": cluster.answerFetches(node(words[0]), failing: words.contains("failing"))
         case "evict": evict(node(words[0]))
+        case "snapshot": snapshot(node(words[0]))
+        case "compact": compact(node(words[0]), upTo: words.count > 1 ? LogIndex(words[1])! : .max)
+        case "ship": ship(words)
+        case "answer": answer(words)
+        case "lose": node(words[0]).disk.snapshots = []
+        case "followers": followers(of: node(words[0]))
         case "queue": for envelope in cluster.network { cluster.note(describe(envelope)) }
         case "state": for node in cluster.nodes { cluster.note(state(node)) }
         case "log": log(node(words[0]))
@@ -157,7 +163,7 @@ struct ScriptSession {
                 cluster.sendPing(from: node, to: peer)
             }
         }
-        while let position = cluster.network.firstIndex(where: { !$0.isRaft }) {
+        while let position = cluster.network.firstIndex(where: { $0.isLiveness }) {
             let envelope = cluster.network.remove(at: position)
             if !isLost(envelope) { cluster.deliver(envelope) }
         }
@@ -189,6 +195,8 @@ struct ScriptSession {
         switch envelope.payload {
         case .raft(let message, let records):
             body = RaftTests.describe(message, records: records)
+        case .snapshot(let snapshot): body = "snapshot \(snapshot.index)@\(snapshot.term)"
+        case .installed(let index): body = index.map { "has all up to \($0)" } ?? "failed"
         case .ping: body = "ping"
         case .pong(let pong):
             body = "pong epoch \(pong.followEpoch >> 32).\(pong.followEpoch & 0xffff_ffff)"
@@ -202,7 +210,8 @@ struct ScriptSession {
         if !isLost { cluster.deliver(envelope) }
     }
 
-    /// `deliver [FROM TO] [pong|ping] [last] [drop]`: what is on its way now, not what follows from it.
+    /// `deliver [FROM TO] [pong|ping] [last] [drop] [copy]`: what is on its way now, not what follows
+    /// from it. A copy stays on its way, for later.
     private func deliver(_ words: [String]) {
         let nodes = words.compactMap { Int($0) }.map { NodeID(UInt16($0)) }
         let kind = words.first { $0 == "ping" || $0 == "pong" }
@@ -215,7 +224,9 @@ struct ScriptSession {
         var chosen = cluster.network.indices.filter { matches(cluster.network[$0]) }
         if words.contains("last") { chosen = chosen.suffix(1) }
         let envelopes = chosen.map { cluster.network[$0] }
-        for position in chosen.reversed() { cluster.network.remove(at: position) }
+        if !words.contains("copy") {
+            for position in chosen.reversed() { cluster.network.remove(at: position) }
+        }
         for envelope in envelopes { pass(envelope, drop: words.contains("drop")) }
     }
 
@@ -261,6 +272,58 @@ struct ScriptSession {
         cluster.note("  \(node.id) refuses: \(result)")
     }
 
+    // MARK: Snapshots
+
+    private func snapshot(_ node: Node) {
+        cluster.beginSnapshot(node)
+        cluster.finishSnapshot(node)
+    }
+
+    private func compact(_ node: Node, upTo index: LogIndex) {
+        cluster.compact(node, upTo: index)
+    }
+
+    /// `ship FROM TO [INDEX]`: the newest snapshot of one node, or one that ends at INDEX, is installed at
+    /// another; what became of it waits for `answer`.
+    private func ship(_ words: [String]) {
+        let (node, peer) = (node(words[0]), node(words[1]))
+        guard words.count > 2 else {
+            return cluster.install(peer, node.disk.snapshots.last!, from: node.id)
+        }
+        let index = LogIndex(words[2])!
+        guard index <= cluster.oracle.commit else { return cluster.note("nobody has committed it") }
+        let snapshot = Disk.Snapshot(
+            index: index, term: cluster.oracle.term(of: index),
+            state: cluster.oracle.state(after: index))
+        cluster.install(peer, snapshot, from: node.id)
+    }
+
+    /// `answer LEADER FOLLOWER [failed|INDEX]`: what became of a transfer reaches the leader; or what
+    /// the script says.
+    private func answer(_ words: [String]) {
+        let (leader, follower) = (node(words[0]).id, node(words[1]).id)
+        let at = cluster.network.firstIndex {
+            if case .installed = $0.payload { return $0.from == follower && $0.to == leader }
+            return false
+        }
+        var envelope = at.map { cluster.network.remove(at: $0) }
+        if words.count > 2 {
+            envelope = Cluster.Envelope(
+                from: follower, to: leader, payload: .installed(LogIndex(words[2])))
+            cluster.note(describe(envelope!))
+        }
+        if let envelope { cluster.deliver(envelope) }
+    }
+
+    private func followers(of node: Node) {
+        for follower in node.replica!.core.followers {
+            cluster.note(
+                "\(node.id): \(follower.id) \(follower.state) match \(follower.match)"
+                    + " next \(follower.next)"
+                    + " floor \(node.replica!.core.snapshotFloor(of: follower.id))")
+        }
+    }
+
     /// `times N COMMAND...` repeats a command without tracing it.
     private mutating func times(_ words: [String]) {
         let kept = cluster.trace
@@ -286,7 +349,7 @@ struct ScriptSession {
             node.disk.vote = nil
             var record = ByteBuffer()
             record.appendRecord(
-                index: LogIndex(node.disk.entries.count + 1), term: node.disk.term,
+                index: node.disk.lastIndex + 1, term: node.disk.term,
                 kind: .commands, payload: Array("odd".utf8).span)
             node.disk.entries.append(
                 Disk.Entry(term: node.disk.term, record: record.copyBytes()))
@@ -324,19 +387,28 @@ struct ScriptSession {
         let leader = core.leader.map { "\($0)" } ?? "nobody"
         return "\(node.id) \(core.role) term \(core.term) leader \(leader) commit \(core.commit)"
             + " last \(core.lastIndex) durable \(core.durableIndex)"
+            + (core.firstIndex > 1 ? " first \(core.firstIndex)" : "")
+            + (core.needsSnapshot ? " needs a snapshot" : "")
     }
 
     private func log(_ node: Node) {
         let replica = node.replica!
         var parts: [String] = []
-        for index in 1..<(replica.core.lastIndex + 1) {
-            parts.append("\(index)@\(replica.core.log.term(at: index)!)")
+        for index in replica.core.log.firstIndex..<(replica.core.lastIndex + 1) {
+            parts.append(" \(index)@\(replica.core.log.term(at: index)!)")
         }
-        cluster.note("\(node.id) log \(parts.joined(separator: " "))")
+        cluster.note("\(node.id) log\(parts.joined())")
     }
 }
 
 extension Cluster.Envelope {
+    var isLiveness: Bool {
+        switch payload {
+        case .ping, .pong: true
+        case .raft, .snapshot, .installed: false
+        }
+    }
+
     var isRaft: Bool {
         if case .raft = payload { return true }
         return false
