@@ -18,6 +18,10 @@ let common: [SwiftSetting] =
 /// Deterministic targets: no sockets, files, threads, clocks or random numbers of their own.
 let pure: [SwiftSetting] = common + [.strictMemorySafety()]
 
+/// What `skein-server --version` and INFO tell; scripts/build sets it. One C file holds it, so that
+/// another commit costs a link and little more.
+let commit = Context.environment["SKEIN_COMMIT"] ?? "unknown"
+
 let cSettings: [CSetting] = warningsAreErrors ? [.treatAllWarnings(as: .error)] : []
 
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -34,7 +38,8 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
-        .target(name: "CSkein", cSettings: cSettings),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .target(name: "CSkein", cSettings: cSettings + [.define("SKEIN_COMMIT", to: commit)]),
         .target(
             name: "Bytes", dependencies: ["CSkein"],
             swiftSettings: pure),
@@ -60,13 +65,16 @@ let package = Package(
             name: "WAL", dependencies: ["Raft", "Bytes"],
             swiftSettings: pure),
         .target(
+            name: "Snapshot", dependencies: ["CLZ4", "Raft", "Bytes"],
+            swiftSettings: pure),
+        .target(
             name: "PeerProtocol", dependencies: ["Raft", "Cluster", "RESP", "Bytes"],
             swiftSettings: pure),
         .target(
             name: "Engine",
             dependencies: [
-                "PeerProtocol", "Commands", "Configuration", "WAL", "Raft", "Store", "Cluster",
-                "RESP", "Bytes", deque,
+                "PeerProtocol", "Commands", "Configuration", "Snapshot", "WAL", "Raft", "Store",
+                "Cluster", "RESP", "Bytes", deque,
             ],
             swiftSettings: pure),
         .target(
@@ -75,25 +83,28 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Engine", "Configuration", "UV", "WAL", "Raft", "CSkein", "Bytes", logging,
+                "Engine", "Configuration", "UV", "Snapshot", "WAL", "Raft", "CSkein", "Bytes",
+                logging,
             ],
             swiftSettings: common),
         .target(
             name: "Simulator",
             dependencies: [
-                "Engine", "Configuration", "WAL", "Raft", "Store", "Cluster", "RESP", "Bytes",
-                deque,
+                "Engine", "Configuration", "Snapshot", "WAL", "Raft", "Store", "Cluster", "RESP",
+                "Bytes", deque,
             ],
             swiftSettings: pure),
         .executableTarget(
             name: "skein-server", dependencies: ["Server"], swiftSettings: common),
         .executableTarget(
             name: "skein-sim", dependencies: ["Simulator", arguments], swiftSettings: common),
+        // What tests of several targets need; no test itself.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         .testTarget(
             name: "BytesTests", dependencies: ["Bytes"],
             swiftSettings: common),
         .testTarget(
-            name: "RESPTests", dependencies: ["RESP", "Bytes"],
+            name: "RESPTests", dependencies: ["RESP", "Bytes", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Bytes"],
@@ -109,10 +120,14 @@ let package = Package(
             name: "StoreTests", dependencies: ["Store", "Cluster", "Bytes", deque],
             swiftSettings: common),
         .testTarget(
-            name: "CommandsTests", dependencies: ["Commands", "RESP", "Store", "Cluster", "Bytes"],
+            name: "CommandsTests",
+            dependencies: ["Commands", "RESP", "Store", "Cluster", "Bytes", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "WALTests", dependencies: ["WAL", "Raft", "Bytes"],
+            swiftSettings: common),
+        .testTarget(
+            name: "SnapshotTests", dependencies: ["Snapshot", "Raft", "Bytes"],
             swiftSettings: common),
         .testTarget(
             name: "PeerProtocolTests",
@@ -121,8 +136,8 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Engine", "PeerProtocol", "Commands", "Configuration", "WAL", "Raft", "Store",
-                "Cluster", "RESP", "Bytes", deque,
+                "Engine", "PeerProtocol", "Commands", "Configuration", "Snapshot", "WAL", "Raft",
+                "Store", "Cluster", "RESP", "Bytes", "TestSupport", deque,
             ],
             swiftSettings: common),
         .testTarget(
@@ -130,13 +145,15 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Server", "Engine", "Configuration", "UV", "WAL", "Raft", "Bytes"],
+            dependencies: [
+                "Server", "Engine", "Configuration", "UV", "Snapshot", "WAL", "Raft", "Bytes",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "SimulatorTests",
             dependencies: [
-                "Simulator", "Engine", "Configuration", "WAL", "Raft", "Store", "Cluster", "RESP",
-                "Bytes", deque,
+                "Simulator", "Engine", "Configuration", "Snapshot", "WAL", "Raft", "Store",
+                "Cluster", "RESP", "Bytes", deque,
             ],
             swiftSettings: common),
         .testTarget(

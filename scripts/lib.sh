@@ -49,15 +49,22 @@ need() {
 
 need_to_build() {
     command -v swift >/dev/null 2>&1 || fail "no swift here: install Swift 6.3 from https://swift.org/install/linux"
-    need /usr/include/uv.h libuv1-dev
+    need /usr/include/uv.h libuv1-dev /usr/include/lz4.h liblz4-dev
 }
 need_redis_cli() { need redis-cli redis-tools; }
 need_redis_server() { need redis-server redis-server redis-cli redis-tools; }
 need_python() { need python3 python3; }
 
+# tell_commit: puts what is checked out, with -dirty behind it when files differ, where the build finds it.
+tell_commit() {
+    SKEIN_COMMIT=${SKEIN_COMMIT:-$(git -C "$root" describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || true)}
+    export SKEIN_COMMIT=${SKEIN_COMMIT:-unknown}
+}
+
 # build_release: the server and the simulator, optimised, with the Swift runtime inside.
 build_release() {
     need_to_build
+    tell_commit
     for product in skein-server skein-sim; do
         swift build --package-path "$root" -c release --static-swift-stdlib --product "$product" "$@"
     done

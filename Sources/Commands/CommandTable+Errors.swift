@@ -39,8 +39,9 @@ extension CommandTable {
     /// Redis cuts names and arguments in its error texts here.
     private static let textBytesMax = 128
 
+    /// What Redis shows of a name or argument in an error text that it keeps short.
     @_lifetime(copy text)
-    private static func clipped(_ text: Span<UInt8>) -> Span<UInt8> {
+    public static func clipped(_ text: Span<UInt8>) -> Span<UInt8> {
         let shown = printed(text)
         return shown.extracting(0..<min(shown.count, textBytesMax))
     }

@@ -1,6 +1,11 @@
 internal import RESP
 internal import Store
 
+extension CommandTable {
+    /// The number in SCAN's cursor argument; nil when it is none, which the command itself replies.
+    public static func scanCursor(_ text: Span<UInt8>) -> UInt64? { ScanOptions.cursor(text) }
+}
+
 /// MATCH, COUNT and TYPE of SCAN; HSCAN, SSCAN and ZSCAN take the first two.
 struct ScanOptions {
     /// Position of the pattern among the arguments, if there is one that excludes anything.
@@ -38,8 +43,10 @@ struct ScanOptions {
         }
     }
 
-    /// A cursor as C's strtoul reads it: a sign is allowed, and nothing at all is zero.
-    static func cursor(_ text: Span<UInt8>) -> UInt64? {
+    /// A cursor as C's strtoul reads it: a sign is allowed, nothing at all is zero, and a zero byte is
+    /// the end.
+    static func cursor(_ argument: Span<UInt8>) -> UInt64? {
+        let text = CommandTable.printed(argument)
         guard !text.isEmpty else { return 0 }
         let hasSign = text[0] == UInt8(ascii: "-") || text[0] == UInt8(ascii: "+")
         var at = hasSign ? 1 : 0

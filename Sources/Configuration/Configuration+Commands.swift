@@ -57,9 +57,9 @@ extension Configuration {
             guard !directives.contains(where: { $0.name == directive.name }) else {
                 throw .failed(directive: arguments[i], reason: "duplicate parameter")
             }
-            // Saying what is so already is no change; tools do that with `save` and `appendonly`.
             if directive.change != .atRunTime,
-                directive.read(self).lowercased() != arguments[i + 1].lowercased()
+                !directive.isModifiableInRedis
+                    || directive.read(self).lowercased() != arguments[i + 1].lowercased()
             {
                 throw .failed(directive: arguments[i], reason: "can't set immutable config")
             }

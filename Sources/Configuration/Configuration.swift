@@ -51,6 +51,10 @@ public struct Configuration: Sendable, Equatable {
     public var appendfsync = AppendFsync.always
     /// `raft-log-cache`: bytes of log entries kept in memory, all groups together.
     public var raftLogCache = 64 << 20
+    /// `maxmemory`: bytes that keys may take before commands that add data are refused; 0: no limit.
+    public var maxMemory = 0
+    /// `wal-max-size`: how large the log may grow before snapshots let go of its beginning.
+    public var walMaxSize = 1 << 30
 
     // Consensus.
 

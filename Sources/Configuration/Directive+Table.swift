@@ -84,6 +84,12 @@ extension Directive {
         .bytes(
             "raft-log-cache", \.raftLogCache, 1 << 20...1 << 40, .atRunTime,
             "log entries kept in memory"),
+        .bytes(
+            "maxmemory", \.maxMemory, 0...1 << 50, .atRunTime,
+            "bytes of keys beyond which commands that add data are refused; 0: no limit"),
+        .bytes(
+            "wal-max-size", \.walMaxSize, 16 << 20...1 << 50, .atRunTime,
+            "log kept on disk before snapshots let go of its beginning"),
     ]
 
     private static let consensus: [Directive] = [
@@ -115,7 +121,6 @@ extension Directive {
             .fixed("appendonly", "yes", "every write is in the log before it is acknowledged"),
             .fixed("save", "", "the log is the durable state; there are no dumps to schedule"),
             .fixed("databases", "16", "the number of databases is part of the replicated state"),
-            .fixed("maxmemory", "0", "a limit on memory is not available yet"),
             .fixed("maxmemory-policy", "noeviction", "no key is ever evicted"),
             .fixed("cluster-enabled", "no", "every node answers for every key"),
             .fixed("daemonize", "no", "a service manager or scripts/cluster does this better"),
@@ -137,6 +142,19 @@ extension Directive {
         ].map {
             .fixed($0.0, $0.1, "it is part of the replicated state, equal on all nodes")
         }
+
+    /// Directives that CONFIG SET changes in Redis and not here. Saying what is so already is no change,
+    /// and tools do that with some of them; with all others it is refused, as in Redis.
+    var isModifiableInRedis: Bool { Self.modifiableInRedis.contains(name) }
+
+    private static let modifiableInRedis = [
+        "bind", "port", "dir", "appendfsync", "appendonly", "save", "maxmemory",
+        "maxmemory-policy", "requirepass", "tls-port", "notify-keyspace-events",
+        "hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value",
+        "hash-max-ziplist-value", "list-max-listpack-size", "list-max-ziplist-size",
+        "list-compress-depth", "set-max-intset-entries", "zset-max-listpack-entries",
+        "zset-max-ziplist-entries", "zset-max-listpack-value", "zset-max-ziplist-value",
+    ]
 
     /// Directives of redis.conf that ask for nothing here: accepted with a warning, so that a file
     /// that served Redis starts. A directive is in this list only if ignoring it breaks no promise

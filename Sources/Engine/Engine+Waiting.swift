@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Commands
 internal import Configuration
 internal import PeerProtocol
 internal import RESP
@@ -19,29 +20,44 @@ extension Engine {
         for group in 0..<node.routes.count {
             while let oldest = node.routes[group].writes.oldestAwaited, oldest.queuedAt <= limit {
                 let (item, neverSent) = node.routes[group].writes.giveUp()
-                timeOut(item.session, of: group, neverSent ? Self.downError : Self.uncertainError)
+                timeOut(
+                    item.session, of: group, neverSent ? Self.downError : Self.uncertainError,
+                    command: item.command, since: item.queuedAt, now: now)
             }
             while let oldest = node.routes[group].reads.oldestAwaited, oldest.queuedAt <= limit {
-                timeOut(node.routes[group].reads.giveUp().item.session, of: group, Self.downError)
+                let item = node.routes[group].reads.giveUp().item
+                timeOut(
+                    item.session, of: group, Self.downError, command: item.command,
+                    since: item.queuedAt, now: now)
             }
             // Without its reference in the log, a large command is certainly not executed.
             node.routes[group].uploads.removeAll { upload in
                 guard upload.progressAt <= limit else { return false }
-                lateUploads.append(upload.session)
+                lateUploads.append((upload.session, upload.tableID))
                 return true
             }
-            for session in lateUploads { timeOut(session, of: group, Self.downError) }
+            for (session, command) in lateUploads {
+                timeOut(
+                    session, of: group, Self.downError, command: command, since: limit, now: now)
+            }
             lateUploads.removeAll()
         }
         refuseBlocked(before: limit)
     }
 
-    private mutating func timeOut(_ session: SessionID, of group: Int, _ error: String) {
+    private mutating func timeOut(
+        _ session: SessionID, of group: Int, _ error: String, command: UInt16, since: Instant,
+        now: ClockReading
+    ) {
         node.statistics.timedOutCommands += 1
         guard let index = sessions.index(of: session) else { return }
         if sessions[index].gather != nil {
             sessions[index].gather?.add(Array("-\(error)\r\n".utf8), of: group - 1)
         } else {
+            node.commandStatistics.answered(
+                command, node.commandStatistics.judge(error: error),
+                since: sessions[index].startedAt.take() ?? since, now: now.boot)
+            sessions[index].executing = []
             sessions[index].answer(error: error)
         }
         sessions.markFlushing(index)
@@ -73,17 +89,23 @@ extension Engine {
 
     /// Begins a command whose parts go to all groups.
     mutating func beginGather(
-        _ index: Int, merge: Gather.Merge, request: [[UInt8]], isWrite: Bool, now: ClockReading
+        _ index: Int, _ spec: CommandSpec, merge: Gather.Merge, request: [[UInt8]], isWrite: Bool,
+        now: ClockReading
     ) {
         let groups = node.dataGroups
-        sessions[index].gather = Gather(merge: merge, groups: groups)
+        sessions[index].gather = Gather(merge: merge, tableID: UInt16(spec.id), groups: groups)
+        sessions[index].startedAt = now.boot
         sessions[index].wait = .gather
-        for group in 1...groups { enqueue(index, group, request, isWrite: isWrite, now: now) }
+        for group in 1...groups {
+            enqueue(
+                index, group, request, command: CommandStatistics.none, isWrite: isWrite, now: now)
+        }
     }
 
     /// Queues a command that the engine itself composed, for one group.
     mutating func enqueue(
-        _ index: Int, _ group: Int, _ arguments: [[UInt8]], isWrite: Bool, now: ClockReading
+        _ index: Int, _ group: Int, _ arguments: [[UInt8]], command: UInt16, isWrite: Bool,
+        now: ClockReading
     ) {
         var bytes = ByteBuffer()
         var ranges: [ArgumentRange] = []
@@ -96,20 +118,22 @@ extension Engine {
         let flags: LoggedCommand.Flags = sessions[index].resp == .three ? .resp3 : []
         if isWrite {
             _ = node.routes[group].writes.append(
-                request, flags: flags, database: database, session: session, now: now.boot)
+                request, flags: flags, database: database, session: session, command: command,
+                now: now.boot)
         } else {
             _ = node.routes[group].reads.append(
-                request, flags: flags, database: database, session: session, now: now.boot)
+                request, flags: flags, database: database, session: session, command: command,
+                now: now.boot)
         }
     }
 
     /// Queues a read that the engine routes itself to one group: SCAN.
     mutating func beginSingle(
-        _ index: Int, group: Int, request: [[UInt8]], now: ClockReading
+        _ index: Int, _ command: UInt16, group: Int, request: [[UInt8]], now: ClockReading
     ) {
         sessions[index].wait = .reads(group)
         sessions[index].inFlight = 1
-        enqueue(index, group, request, isWrite: false, now: now)
+        enqueue(index, group, request, command: command, isWrite: false, now: now)
     }
 
     /// Answers a command whose parts are all there, or begins its second step.
@@ -122,18 +146,29 @@ extension Engine {
             pickKey(index, gather, now: now)
             return
         }
-        node.writeReply(to: &sessions[index]) { $0.raw(merged.span) }
+        let kind = node.writeReply(to: &sessions[index]) { $0.raw(merged.span) }
+        countGathered(index, gather, kind, now: now)
         sessions.markFlushing(index)
+    }
+
+    private mutating func countGathered(
+        _ index: Int, _ gather: Gather, _ kind: ReplyKind, now: ClockReading
+    ) {
+        node.commandStatistics.answered(
+            gather.tableID, kind, since: sessions[index].startedAt.take() ?? now.boot,
+            now: now.boot)
     }
 
     /// RANDOMKEY, second step: one group is asked, with a chance that goes by its number of keys.
     private mutating func pickKey(_ index: Int, _ gather: Gather, now: ClockReading) {
         let total = gather.total
         guard total > 0, let group = gather.group(holding: node.random.below(total)) else {
-            node.writeReply(to: &sessions[index]) { $0.null() }
+            let kind = node.writeReply(to: &sessions[index]) { $0.null() }
+            countGathered(index, gather, kind, now: now)
             sessions.markFlushing(index)
             return
         }
-        beginSingle(index, group: group + 1, request: [Array("RANDOMKEY".utf8)], now: now)
+        beginSingle(
+            index, gather.tableID, group: group + 1, request: [Array("RANDOMKEY".utf8)], now: now)
     }
 }

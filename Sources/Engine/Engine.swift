@@ -5,6 +5,7 @@ public import Configuration
 internal import PeerProtocol
 internal import RESP
 public import Raft
+public import Snapshot
 internal import Store
 public import WAL
 
@@ -26,20 +27,23 @@ public struct Engine: ~Copyable {
     /// An empty list with memory, to change places with the list of ready sessions.
     private var spareReady: [SessionID] = []
     /// Sessions whose large command is given up in this tick.
-    var lateUploads: [SessionID] = []
+    var lateUploads: [(session: SessionID, command: UInt16)] = []
 
     /// Continues from a recovered log, or begins on an empty directory.
     ///
     /// - Parameter machine: names the machine's present boot; another value after a restart means
     ///   that unsynced writes may be gone.
+    /// - Parameter snapshots: the whole ones that are in the directory.
     /// - Throws: `StartError` when the directory does not belong to this node.
     public init(
-        configuration: Configuration, recovered: consuming RecoveredLog, seed: UInt64,
-        machine: UInt64 = 0, now: ClockReading, liveness: PairLiveness
+        configuration: Configuration, recovered: consuming RecoveredLog,
+        snapshots: [SnapshotSummary] = [], seed: UInt64, machine: UInt64 = 0, now: ClockReading,
+        liveness: PairLiveness
     ) throws(StartError) {
         let beginning = try NodeBeginning(configuration, recovered.nodeRecords)
         node = NodeState(
-            beginning, configuration: configuration, recovered: recovered, seed: seed,
+            beginning, configuration: configuration, recovered: recovered,
+            snapshots: snapshots.sorted { $0.id > $1.id }, seed: seed,
             machine: machine, now: now, liveness: liveness)
         sessions = SessionTable()
         outbox = Outbox()
@@ -86,6 +90,23 @@ public struct Engine: ~Copyable {
         accept(count, index, now: now)
     }
 
+    /// The client sends no more (it closed its side of the connection). What it sent is executed and
+    /// answered; then the host is told to close the session.
+    public mutating func inputEnded(_ session: SessionID, now: ClockReading) {
+        guard let index = sessions.index(of: session) else { return }
+        node.commandStatistics.advance(to: now.boot)
+        sessions[index].inputHasEnded = true
+        closeIfDone(index)
+    }
+
+    private mutating func closeIfDone(_ index: Int) {
+        guard sessions[index].inputHasEnded, !sessions[index].isClosing, sessions[index].isDone
+        else { return }
+        sessions[index].isClosing = true
+        sessions.markFlushing(index)
+        hasMoreWork = true
+    }
+
     /// Bytes of a client, copied in.
     public mutating func receive(
         _ bytes: Span<UInt8>, from session: SessionID, now: ClockReading
@@ -96,6 +117,8 @@ public struct Engine: ~Copyable {
     }
 
     private mutating func accept(_ count: Int, _ index: Int, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
+        node.statistics.clientReads += 1
         node.statistics.clientBytesReceived += count
         run(index, now: now, mayRead: true)
         let held = sessions[index].input.count
@@ -122,12 +145,14 @@ public struct Engine: ~Copyable {
             return
         }
         let written = body(sessions[index].output.readable)
+        node.statistics.clientWrites += 1
         node.statistics.clientBytesSent += written
         sessions[index].output.consume(written)
         if sessions[index].output.isEmpty {
             sessions[index].output.removeAll(keepingCapacityUpTo: EngineLimits.idleBufferBytes)
         }
         outputShrank(index)
+        closeIfDone(index)
     }
 
     /// A session that was held because of its unsent output goes on when there is room again.
@@ -144,6 +169,7 @@ public struct Engine: ~Copyable {
     /// Moves the rest of the session's output out, for the host to queue.
     public mutating func takeOutput(of session: SessionID) -> ByteBuffer {
         guard let index = sessions.index(of: session) else { return ByteBuffer() }
+        node.statistics.clientWrites += 1
         node.statistics.clientBytesSent += sessions[index].output.count
         return sessions[index].output.take()
     }
@@ -155,6 +181,7 @@ public struct Engine: ~Copyable {
         // Not only when less is queued than before: what `takeOutput` moved may be out already.
         outputShrank(index)
         boundOutput(index, now: now)
+        closeIfDone(index)
     }
 
     /// `client-output-buffer-limit`: the hard limit at once, the soft one when it lasts.
@@ -194,6 +221,7 @@ public struct Engine: ~Copyable {
 
     /// Bytes of a peer.
     public mutating func receive(_ bytes: Span<UInt8>, link: LinkID, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         node.receive(bytes, link: link, sessions: &sessions, now: now)
         settle(now: now)
     }
@@ -238,20 +266,61 @@ public struct Engine: ~Copyable {
     /// is on disk for certain ends with batch `synced`. With `always` both are the same.
     public mutating func logDurable(written: UInt64, synced: UInt64, now: ClockReading) {
         invariant(synced <= written, "synced before it was written")
+        node.commandStatistics.advance(to: now.boot)
         node.logDurable(written: written, synced: synced, now: now)
         settle(now: now)
     }
 
     /// Older log bytes that were asked for; nil when they could not be read.
     public mutating func logRead(_ id: LogReadID, bytes: Span<UInt8>?, now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         if let again = node.logRead(id, bytes: bytes, now: now) { outbox.logReads.append(again) }
         settle(now: now)
     }
 
+    /// The log's disk has less room than before, or has room again. While it has little, commands that
+    /// add data get an error here as leader; a leader whose log stands still hands over if it can.
+    public mutating func logSpaceChanged(to space: LogSpace, now: ClockReading) {
+        node.logSpaceChanged(to: space, now: now)
+        settle(now: now)
+    }
+
+    // MARK: Snapshots
+
+    /// What became of the outbox's snapshot commands.
+    public mutating func snapshotMoved(_ event: SnapshotEvent, now: ClockReading) {
+        switch event {
+        case .written(let id, let chunks): node.snapshotWritten(id, chunks: chunks)
+        case .durable(let summary):
+            if node.snapshots.taking?.id == summary.id {
+                node.snapshotTaken(summary, now: now)
+            } else {
+                node.snapshotArrived(summary, now: now)
+            }
+        case .failed(let id, let reason): node.snapshotFailed(id, reason, now: now)
+        case .received(let id, let offset): node.snapshotReceived(id, upTo: offset)
+        case .damaged(let id, let reason): node.snapshotDamaged(id, reason, now: now)
+        case .loaded(let id, let bytes, let isLast):
+            node.snapshotLoaded(id, bytes, isLast: isLast, now: now)
+        case .loadFailed(let id, let reason): node.loadFailed(id, reason, now: now)
+        case .read(let id, let offset, let bytes, _):
+            node.snapshotRead(id, offset: offset, bytes, now: now)
+        case .abandoned: break
+        case .removed(let id, let error):
+            if let error {
+                node.log(.warning, "snapshot-not-removed id=\(id) error=\"\(error)\"")
+            }
+        }
+        settle(now: now)
+    }
+
+    // MARK: Facts of the host
+
     /// What only the host knows, for INFO.
     public mutating func update(_ facts: HostFacts, now: ClockReading) {
         node.host = facts
-        node.rates.update(node.statistics, now: now.boot)
+        node.rates.update(
+            node.statistics, calls: node.commandStatistics.calls, now: now.boot)
         closeIdle(now: now)
     }
 
@@ -282,6 +351,14 @@ public struct Engine: ~Copyable {
         public var commit: LogIndex
         public var applied: LogIndex
         public var lastIndex: LogIndex
+        /// The first entry that the log still holds.
+        public var firstIndex: LogIndex
+        /// A snapshot is becoming its state.
+        public var isLoading: Bool
+        /// Of durable snapshots, newest first.
+        public var snapshots: [LogIndex]
+        /// The term of the entry at `applied`.
+        public var appliedTerm: Term
     }
 
     /// All replicas of this node, the system group first.
@@ -291,7 +368,12 @@ public struct Engine: ~Copyable {
                 group: node.replicas[group].group, role: node.replicas[group].core.role,
                 term: node.replicas[group].core.term, leader: node.replicas[group].core.leader,
                 commit: node.replicas[group].core.commit, applied: node.replicas[group].applied,
-                lastIndex: node.replicas[group].core.lastIndex)
+                lastIndex: node.replicas[group].core.lastIndex,
+                firstIndex: node.replicas[group].core.log.firstIndex,
+                isLoading: node.replicas[group].load != nil,
+                snapshots: node.snapshots.groups[group].durable.map(\.id.index),
+                appliedTerm: node.replicas[group].core.log.term(at: node.replicas[group].applied)
+                    ?? 0)
         }
     }
 
@@ -308,6 +390,9 @@ public struct Engine: ~Copyable {
     public var repeatedCommands: Int {
         (0..<node.replicas.count).reduce(0) { $0 + node.replicas[$1].windows.duplicates }
     }
+
+    /// Whether this node's log may lack entries that it has acknowledged: it does not vote.
+    public var mayLackEntries: Bool { node.mayLackEntries }
 
     /// Why this node takes part in nothing, if it does not.
     public var muteReason: String? { node.muteReason }
@@ -326,6 +411,7 @@ public struct Engine: ~Copyable {
 
     /// `nextDeadline` has passed.
     public mutating func tick(now: ClockReading) {
+        node.commandStatistics.advance(to: now.boot)
         node.tick(now: now)
         expireWaiting(now: now)
         settle(now: now)
@@ -408,6 +494,7 @@ public struct Engine: ~Copyable {
             sessions.markFlushing(index)
         }
         pauseOrResume(index)
+        closeIfDone(index)
     }
 
     /// A session that can not go on, with input enough, is not read.
@@ -419,7 +506,7 @@ public struct Engine: ~Copyable {
         let isFull =
             waits && !sessions[index].parser.isBig
             && sessions[index].input.count > EngineLimits.heldInputBytesMax
-        guard isFull != sessions[index].isPaused else { return }
+        guard isFull != sessions[index].isPaused, !sessions[index].inputHasEnded else { return }
         sessions[index].isPaused = isFull
         if isFull {
             outbox.sessionsToPause.append(sessions[index].id)
@@ -432,6 +519,7 @@ public struct Engine: ~Copyable {
     /// taken back, and the reads take the long way.
     private mutating func confirmLeaseReads(now: ClockReading) {
         let holds = node.confirmLeases(now: now)
+        node.commandStatistics.endTurn(now: now.boot, leasesHold: holds)
         var ids: [SessionID] = []
         swap(&ids, &node.provisional)
         defer {
@@ -455,6 +543,7 @@ public struct Engine: ~Copyable {
                 } else {
                     sessions.markReady(index)
                 }
+                closeIfDone(index)
             } else {
                 node.statistics.leaseReadsTakenBack += 1
                 // A session that was ended meanwhile may have less output than at its mark.
@@ -490,7 +579,11 @@ public struct Engine: ~Copyable {
         }
         sessions.flushing.removeAll(keepingCapacity: true)
         node.flush(into: &outbox, now: now)
-        if !sessions.ready.isEmpty || node.hasUnrouted || node.hasGarbage { hasMoreWork = true }
+        if !sessions.ready.isEmpty || node.hasUnrouted(now: now) || node.hasGarbage
+            || node.hasSnapshotWork
+        {
+            hasMoreWork = true
+        }
         for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {
             hasMoreWork = true
         }

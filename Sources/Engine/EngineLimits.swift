@@ -7,6 +7,8 @@ enum EngineLimits {
     static let batchBytesMax = 48 * 1024
     /// Commands that may wait until the log's write under way is over; more are proposed at once.
     static let heldBackBytesMax = 24 * 1024
+    /// How long they wait at most: the disk may be full or stall while the other members' disks do not.
+    static let heldBackTime = Interval.milliseconds(50)
     /// A command with more argument bytes travels in pieces.
     static let inlineCommandBytesMax = 32 * 1024
     /// One piece of a large command.
@@ -37,6 +39,12 @@ enum EngineLimits {
     static let expirePerEntry = 200
     /// Dropped keys freed per turn: well under a millisecond.
     static let reclaimPerTurn = 500
+    /// Of a snapshot's image, per turn: a fraction of a millisecond.
+    static let snapshotBytesPerTurn = 64 * 1024
+    /// Bytes of a snapshot on their way to one follower.
+    static let snapshotWindowBytes = 1 << 20
+    /// What an entry takes in the log beside its payload: headers, and its share of a sector.
+    static let entryLogOverhead = 320
     /// A turn's worth of input for one session before others get their turn.
     static let sessionBytesPerTurn = 256 * 1024
     /// Memory that an idle session's buffers may keep.

@@ -4,10 +4,20 @@ internal import Bytes
 public struct HostFacts: Sendable {
     public var processID: Int32 = 0
     public var executable = ""
+    /// The commit that the program was built from; empty when nobody told the build.
+    public var commit = ""
+    /// Whether the sources differed from the commit.
+    public var isModified = false
+    /// System, release and machine, as uname tells them.
+    public var system = ""
+    /// Clients that the process's limit of open files leaves room for; 0 when unknown.
+    public var clientsMax = 0
     public var configurationFile = ""
     /// Bytes of memory that the process has in RAM, now and at most.
     public var residentBytes = 0
     public var peakBytes = 0
+    /// The same when the process had just started: what an empty node takes.
+    public var startBytes = 0
     /// Bytes of RAM that the machine has.
     public var systemBytes = 0
     /// Microseconds of processor time.
@@ -27,15 +37,18 @@ struct Rates {
     private(set) var inputKilobytes = "0.00"
     private(set) var outputKilobytes = "0.00"
 
-    mutating func update(_ counts: Statistics, now: Instant) {
+    mutating func update(_ counts: Statistics, calls: Int64, now: Instant) {
         let elapsed = Double((now - at).nanoseconds) / 1e9
         guard elapsed >= 1 else { return }
-        operationsPerSecond = Int64(Double(counts.commandsProcessed - commands) / elapsed)
+        operationsPerSecond = Int64(Double(calls - commands) / elapsed)
         inputKilobytes = Rates.kilobytes(counts.clientBytesReceived - input, elapsed)
         outputKilobytes = Rates.kilobytes(counts.clientBytesSent - output, elapsed)
-        (at, commands) = (now, counts.commandsProcessed)
+        (at, commands) = (now, calls)
         (input, output) = (counts.clientBytesReceived, counts.clientBytesSent)
     }
+
+    /// The counters begin anew.
+    mutating func restart() { (commands, input, output) = (0, 0, 0) }
 
     private static func kilobytes(_ bytes: Int, _ elapsed: Double) -> String {
         let hundredths = Int(Double(max(0, bytes)) / elapsed / 1024 * 100)

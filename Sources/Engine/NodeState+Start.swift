@@ -4,6 +4,7 @@ internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import Snapshot
 public import WAL
 
 /// What a directory says about its node.
@@ -12,7 +13,20 @@ struct NodeHistory {
     var incarnation: Incarnation?
     var boots: UInt64 = 0
     /// The last start, unless it was followed by a clean stop.
-    var running: (syncMode: UInt8, machine: UInt64)?
+    var running: Running?
+
+    struct Running {
+        var syncMode: UInt8
+        var machine: UInt64
+        var mayLackEntries: Bool
+
+        /// Whether a start on `machine` may lack entries that were acknowledged. A process that died
+        /// leaves its writes with the kernel; only a machine takes them along. Machine 0: nobody knows
+        /// which boot of it this is.
+        func mayLackEntries(on machine: UInt64) -> Bool {
+            mayLackEntries || (syncMode != 0 && (self.machine != machine || machine == 0))
+        }
+    }
     var admitted: [Admitted]?
     var map: [UInt8]?
 
@@ -23,10 +37,13 @@ struct NodeHistory {
                 case .identity(let name, let incarnation):
                     self.name = name
                     self.incarnation = incarnation
-                case .boot(let count, let syncMode, let machine):
+                case .boot(let count, let syncMode, let machine, let mayLackEntries):
                     boots = max(boots, count)
-                    running = (syncMode, machine)
-                case .stopped: running = nil
+                    running = Running(
+                        syncMode: syncMode, machine: machine, mayLackEntries: mayLackEntries)
+                case .stopped(let count):
+                    boots = max(boots, count)
+                    running = nil
                 case .bootstrap(let admitted): self.admitted = admitted
                 case .bound(let map): self.map = map
                 }
@@ -89,9 +106,11 @@ struct NodeBeginning {
 extension NodeState {
     init(
         _ beginning: NodeBeginning, configuration: Configuration, recovered: consuming RecoveredLog,
-        seed: UInt64, machine: UInt64, now: ClockReading, liveness: PairLiveness
+        snapshots listed: [SnapshotSummary], seed: UInt64, machine: UInt64, now: ClockReading,
+        liveness: PairLiveness
     ) {
         self.configuration = configuration
+        listedSnapshots = listed
         self.liveness = liveness
         startedAt = now.boot
         var random = SeededGenerator(seed: seed)
@@ -111,14 +130,12 @@ extension NodeState {
         wal = recovered.takeWriter()
         if history.name == nil {
             let identity = NodeRecord.identity(name: beginning.me.name, incarnation: incarnation)
-            wal.identity(identity.encode().readable)
+            identity.write(to: &wal)
         }
-        let record = NodeRecord.boot(
-            boot, syncMode: configuration.syncMode, machine: machine)
-        wal.identity(record.encode().readable)
-        // A process that died leaves its writes with the kernel; only a machine takes them along.
-        if let before = history.running, before.syncMode != 0, before.machine != machine {
-            mayLackEntries = true
+        self.machine = machine
+        mayLackEntries = history.running?.mayLackEntries(on: machine) ?? false
+        bootRecord.write(to: &wal)
+        if mayLackEntries {
             log(
                 .warning,
                 "may-lack-entries reason=\"the machine went down while appendfsync was relaxed; no vote until caught up\""
@@ -126,6 +143,7 @@ extension NodeState {
         }
         startBatch = wal.lastBatch + 1
         liveness.takePart(membership != .empty)
+        map = beginning.map
         if membership != .empty {
             let system = self.recovered.first { $0.group == GroupID.system }?.restored()
             addReplica(GroupID.system, slots: nil, restored: system ?? RestoredGroup(), now: now)
@@ -135,18 +153,27 @@ extension NodeState {
         log(.notice, "start node=\(beginning.me.name) boot=\(boot) membership=\(membership)")
     }
 
+    /// This start as the log remembers it.
+    var bootRecord: NodeRecord {
+        .boot(
+            boot, syncMode: configuration.syncMode, machine: machine,
+            mayLackEntries: mayLackEntries)
+    }
+
     /// Ends the silence of a node that may lack entries: once all its replicas have what their
     /// leaders have committed; or when so many members may lack entries that the others alone are
     /// no majority, since waiting would be for ever. What is lost then is what `appendfsync`
     /// everysec and no allow to be lost.
     mutating func considerTrust(now: ClockReading) {
-        guard mayLackEntries, replicas.count > 0 else { return }
+        guard mayLackEntries, isStarted, replicas.count > 0 else { return }
         let isCaughtUp = (0..<replicas.count).allSatisfy { replicas[$0].core.isCaughtUp }
-        let isComplete = peers.allSatisfy { $0.hello != nil }
-        let sound = peers.count { $0.hello?.mayLackEntries == false }
-        let isHopeless = isComplete && sound < members.count / 2 + 1
         guard isCaughtUp || isHopeless else { return }
+        if !isCaughtUp { gaveUpWith = knownGaps + [Gap(node: id.raw, boot: boot)] }
         mayLackEntries = false
+        // The next start is to know, too; and nobody is to count this node among the others' reasons
+        // to give up waiting. This record syncs what was caught up on.
+        bootRecord.write(to: &wal)
+        sendHelloAgain()
         for group in 0..<replicas.count {
             replicas[group].core.endSilence(now: now.boot, startedAt: startedAt)
         }
@@ -156,6 +183,34 @@ extension NodeState {
                 ? "caught-up effect=\"votes again\""
                 : "votes-with-gaps reason=\"too many members went down with relaxed appendfsync: acknowledged writes may be lost\""
         )
+    }
+
+    /// Whether so many members may lack entries that the others are no majority.
+    ///
+    /// Their gaps must have overlapped: one after the other they lose nothing. So each of them must
+    /// have heard of each other's gap in a hello that was sent during it, while its own lasted; two
+    /// gaps of which the first ended before the second began cannot tell of each other both ways. And
+    /// intervals of which each two overlap have a moment in common.
+    private var isHopeless: Bool {
+        let own = Gap(node: id.raw, boot: boot)
+        // Another one has found just this.
+        if peers.contains(where: { $0.hello?.gaveUpWith.contains(own) == true }) { return true }
+        var gaps = [(gap: own, known: knownGaps)]
+        for peer in peers {
+            guard let hello = peer.hello else { return false }
+            if hello.mayLackEntries { gaps.append((hello.gap, hello.knownGaps)) }
+        }
+        guard members.count - gaps.count < members.count / 2 + 1 else { return false }
+        return gaps.allSatisfy { one in
+            gaps.allSatisfy { $0.gap == one.gap || one.known.contains($0.gap) }
+        }
+    }
+
+    /// The peers that said of themselves that they may lack entries, while this node may, too; or those
+    /// with which it gave up waiting.
+    var knownGaps: [Gap] {
+        guard mayLackEntries else { return gaveUpWith }
+        return peers.compactMap { $0.hello?.mayLackEntries == true ? $0.hello?.gap : nil }
     }
 
     /// The limits that sessions' parsers follow.

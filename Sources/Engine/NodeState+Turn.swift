@@ -16,6 +16,7 @@ extension NodeState {
 
     mutating func logDurable(written batch: UInt64, synced: UInt64, now: ClockReading) {
         wal.durable(upTo: synced)
+        releasedSegments.append(contentsOf: wal.takeReleased())
         writtenBatch = batch
         logHasMoved = true
         if !isStarted, batch >= startBatch {
@@ -34,7 +35,7 @@ extension NodeState {
         _ id: LogReadID, bytes: Span<UInt8>?, now: ClockReading
     ) -> LogReadRequest? {
         guard let at = fetches.entries.firstIndex(where: { $0.id == id }) else { return nil }
-        guard let bytes else {
+        guard let bytes, wal.isCurrent(fetches.entries[at].disk) else {
             finishFetch(fetches.entries.remove(at: at), succeeded: false, now: now)
             return nil
         }
@@ -61,6 +62,8 @@ extension NodeState {
         case .apply:
             replicas[group].isFetching = false
             guard succeeded else {
+                // A snapshot has come in between: what was wanted is part of it.
+                if entry.fetch.from < replicas[group].core.log.firstIndex { return }
                 fail("committed entries of \(replicas[group].group) can not be read back")
                 return
             }
@@ -107,6 +110,9 @@ extension NodeState {
             if let oldest = routes[group].oldestAwaited {
                 deadline = min(deadline, oldest + configuration.requestTimeout)
             }
+            if holdsBack(group) {
+                deadline = min(deadline, sealedAt + EngineLimits.heldBackTime)
+            }
             if replicas[group].core.role == .leader,
                 let due = replicas[group].context.keyspace.nextExpiry
             {
@@ -121,6 +127,7 @@ extension NodeState {
         if let openedAt = links.oldestStranger {
             deadline = min(deadline, openedAt + EngineLimits.helloTime)
         }
+        if replicas.count > 0, map != nil { deadline = min(deadline, snapshots.checkAt) }
         if !blockedSessions.isEmpty { deadline = min(deadline, now.boot + .milliseconds(50)) }
         if let shutdownDeadline { deadline = min(deadline, shutdownDeadline) }
         return deadline
@@ -163,6 +170,14 @@ extension NodeState {
             replicas[group].timeline.applied(upTo: replicas[group].applied, now: now.boot)
         }
         if let failure = replicas[group].failure { fail(failure) }
+        reportAudits(group, now: now)
+        if replicas[group].core.overruled > 0 {
+            // Possible only when a majority of machines went down at once with appendfsync relaxed: the
+            // others have begun another history. A restart takes it over, since nothing is applied then.
+            fail(
+                "the cluster went on without entries of \(replicas[group].group) that were applied here, because too many members lost unsynced writes: start this node again"
+            )
+        }
         replicas[group].core.evictLog(
             toBytes: configuration.raftLogCache / replicas.count, applied: replicas[group].applied)
         serveBacklog(group, now: now)
@@ -172,6 +187,7 @@ extension NodeState {
     private mutating func roleChanged(_ group: Int, now: ClockReading) {
         statistics.elections += 1
         replicas[group].backlog.removeAll()
+        audits[group].forget()
         replicas[group].timeline.forget()
         replicas[group].timeProposed = 0
         replicas[group].expiryIndex = 0
@@ -221,7 +237,10 @@ extension NodeState {
                 deliver(
                     group, isRead: answer.isRead, sequence: answer.sequence, status: status,
                     reply: reply, &sessions, now: now)
-            } else if isLeader, let link = self.link(to: answer.origin) {
+                continue
+            }
+            commandStatistics.stepForOthers()
+            if isLeader, let link = self.link(to: answer.origin) {
                 links[link].reply(
                     answer.isRead ? .readReply : .reply, group: UInt32(group),
                     sequence: answer.sequence, status: status, bytes: reply)
@@ -299,11 +318,13 @@ extension NodeState {
     mutating func endTurn(now: ClockReading) {
         considerGenesis(now: now)
         considerTrust(now: now)
+        checkGrowth()
         for group in 0..<replicas.count {
             route(group, now: now)
             if replicas[group].core.role == .leader {
                 _ = flushProposals(group, now: now)
                 proposeExpiry(group, now: now)
+                considerAudit(group, now: now)
                 beginReadRound(group)
             } else {
                 replicas[group].proposals.removeAll(keepingCapacityUpTo: 1 << 20)
@@ -314,6 +335,7 @@ extension NodeState {
             collect(group, now: now)
         }
         reclaim()
+        proceedSnapshots(now: now)
         if isShuttingDown, membership == .bound || membership == .bootstrapping {
             considerExit(now: now)
         }
@@ -361,12 +383,15 @@ extension NodeState {
             switch operation.io {
             case .hardState(let term, let vote):
                 wal.hardState(group: groupID, term: term, vote: vote)
-            case .start:
-                invariantFailed("no snapshot was taken, so no log begins anew")
             case .truncate(let from):
                 wal.truncate(group: groupID, from: from)
             case .append(let range):
                 appendToLog(group, range)
+                // Genesis and membership: no mode may lose them.
+                if groupID == .system { wal.requireSync() }
+            case .start(let index, let term, let keepingRest):
+                wal.start(
+                    group: groupID, after: index, term: term, keepingRest: keepingRest)
             }
         }
         if let ticket { tickets.add(batch: wal.lastBatch + 1, group: group, ticket: ticket) }
@@ -374,6 +399,10 @@ extension NodeState {
             send(replicas[group].effects.messages[at], of: group)
         }
         for fetch in replicas[group].effects.fetches { begin(fetch, of: group, now: now) }
+        for peer in replicas[group].effects.snapshotsWanted {
+            beginSending(group, to: peer, now: now)
+        }
+        replicas[group].effects.snapshotsWanted.removeAll(keepingCapacity: true)
         replicas[group].effects.io.removeAll(keepingCapacity: true)
         replicas[group].effects.messages.removeAll(keepingCapacity: true)
         replicas[group].effects.fetches.removeAll(keepingCapacity: true)
@@ -416,6 +445,11 @@ extension NodeState {
                 group: replicas[group].group, from: fetch.from, upTo: fetch.upTo,
                 maxBytes: fetch.maxBytes)
         else {
+            if case .follower = fetch.purpose {
+                // The log was cut meanwhile; the core will want a snapshot for it.
+                replicas[group].core.fetchFailed(fetch, now: now.boot)
+                return
+            }
             fail(
                 "entries \(fetch.from)...\(fetch.upTo) of \(replicas[group].group) are not in the log"
             )
@@ -430,9 +464,12 @@ extension NodeState {
         let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
         guard !leads || isAlone || isOver else { return }
         if stopBatch == nil {
-            wal.identity(NodeRecord.stopped.encode().readable)
+            let record = mayLackEntries ? bootRecord : NodeRecord.stopped(boot)
+            record.write(to: &wal)
             stopBatch = wal.lastBatch + 1
         }
+        // What is acknowledged behind the record must not be lost unnoticed.
+        wal.requireSync()
         if isOver || wal.durableBatch >= stopBatch ?? 0 { mayExit = true }
     }
 
@@ -447,6 +484,10 @@ extension NodeState {
             statistics.logBatches += 1
             sealedAt = now.boot
         }
+        outbox.snapshotCommands.append(contentsOf: snapshotCommands)
+        snapshotCommands.removeAll(keepingCapacity: true)
+        outbox.segmentsReleased.append(contentsOf: releasedSegments)
+        releasedSegments.removeAll(keepingCapacity: true)
         outbox.logReads.append(contentsOf: pendingReads)
         pendingReads.removeAll(keepingCapacity: true)
         for at in peers.indices {

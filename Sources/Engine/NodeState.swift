@@ -5,6 +5,7 @@ internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import Snapshot
 internal import Store
 internal import WAL
 
@@ -20,6 +21,8 @@ struct NodeState: ~Copyable {
     // Identity, as the log holds it.
     var incarnation: Incarnation
     var boot: UInt64
+    /// The machine's own boot.
+    let machine: UInt64
     var membership: Membership
     var admitted: [Admitted]
     var map: ClusterMap?
@@ -30,6 +33,8 @@ struct NodeState: ~Copyable {
     var bootstrapBatch: UInt64?
     /// The log may lack entries that were acknowledged: no vote until caught up.
     var mayLackEntries = false
+    /// All that lacked entries when this node gave up waiting for the others.
+    var gaveUpWith: [Gap] = []
     /// Why this node takes part in nothing.
     var muteReason: String?
 
@@ -46,6 +51,21 @@ struct NodeState: ~Copyable {
     var wal: WALWriter
     /// The log has taken everything up to this batch.
     var writtenBatch: UInt64 = 0
+    var snapshots = SnapshotBoard()
+    /// The comparison of replicas, at the group's index.
+    var audits: [AuditBoard] = []
+    /// Replicas that read their snapshot after the start: clients get -LOADING until there is none.
+    var loadsAtStart = 0
+    var isLoading: Bool { loadsAtStart > 0 }
+    /// For the host's snapshot thread, in order.
+    var snapshotCommands: [SnapshotCommand] = []
+    /// The snapshots that were in the directory at the start, newest first.
+    let listedSnapshots: [SnapshotSummary]
+    /// Segments of the log that nobody needs any more.
+    var releasedSegments: [UInt64] = []
+    /// Why commands that add data are refused here as leader, as of this turn.
+    var growthRefusal: GrowthRefusal?
+    var logSpace = LogSpace.ample
     /// Keys that were dropped wait to be freed.
     var hasGarbage = false
     /// A write of the log ended in this turn.
@@ -63,6 +83,7 @@ struct NodeState: ~Copyable {
     /// Sessions whose large command has got its place in the order.
     var uploadsFinished: [SessionID] = []
     var statistics = Statistics()
+    var commandStatistics = CommandStatistics()
     var rates = Rates()
     var host = HostFacts()
     let startedAt: Instant

@@ -1,5 +1,6 @@
 public import Bytes
 public import Raft
+public import Snapshot
 public import WAL
 
 /// What the engine wants done: filled during a turn, drained by the host after `endTurn`, in this
@@ -9,6 +10,10 @@ public struct Outbox: ~Copyable {
     public var batch: WALBatch?
     /// Older log records to be read.
     public var logReads: [LogReadRequest] = []
+    /// For the snapshot thread, in order; to be taken out after every `endTurn`.
+    public var snapshotCommands: [SnapshotCommand] = []
+    /// Segments of the log that may be used anew or removed, oldest first.
+    public var segmentsReleased: [UInt64] = []
     /// Peers to be connected to.
     public var dials: [Dial] = []
     /// Links with output.

@@ -30,7 +30,19 @@ public struct Admitted: Equatable, Sendable {
     }
 }
 
-/// The first frame on a link, in both directions.
+/// A node's process that may lack entries that the node has acknowledged.
+public struct Gap: Equatable, Sendable {
+    public var node: UInt16
+    public var boot: UInt64
+
+    public init(node: UInt16, boot: UInt64) {
+        self.node = node
+        self.boot = boot
+    }
+}
+
+/// The first frame on a link, in both directions; sent again when `mayLackEntries` or `knownGaps` has
+/// changed.
 public struct Hello: Equatable, Sendable {
     /// The version of the peer protocol and of the log format; both sides must have the same.
     public static let currentVersion: UInt32 = 1
@@ -53,17 +65,22 @@ public struct Hello: Equatable, Sendable {
     /// The node's machine went down without a clean stop while syncs were relaxed: it may lack
     /// entries that it has acknowledged, and does not vote until it has caught up.
     public var mayLackEntries: Bool
+    /// While `mayLackEntries`: the peers that have said the same of themselves. Later: those that did,
+    /// the sender among them, when it gave up waiting for the others, who were no majority.
+    public var knownGaps: [Gap]
     /// While bootstrapping: the identities of all members' empty directories.
     public var admitted: [Admitted]
 
     public init(
         name: String, node: UInt16, incarnation: Incarnation, boot: UInt64, membership: Membership,
         cluster0: UInt64, cluster1: UInt64, clientHost: String, clientPort: UInt16,
-        syncMode: UInt8 = 0, mayLackEntries: Bool = false, admitted: [Admitted]
+        syncMode: UInt8 = 0, mayLackEntries: Bool = false, knownGaps: [Gap] = [],
+        admitted: [Admitted]
     ) {
         version = Hello.currentVersion
         self.syncMode = syncMode
         self.mayLackEntries = mayLackEntries
+        self.knownGaps = knownGaps
         self.name = name
         self.node = node
         self.incarnation = incarnation
@@ -75,6 +92,12 @@ public struct Hello: Equatable, Sendable {
         self.clientPort = clientPort
         self.admitted = admitted
     }
+
+    /// The process that says this, as a gap.
+    public var gap: Gap { Gap(node: node, boot: boot) }
+
+    /// The members that may have lost entries for good, as far as the sender found that out.
+    public var gaveUpWith: [Gap] { mayLackEntries ? [] : knownGaps }
 
     /// Appends the body of a hello frame.
     public func encode(into bytes: inout ByteBuffer) {
@@ -90,6 +113,11 @@ public struct Hello: Equatable, Sendable {
         bytes.append(littleEndian: clientPort)
         bytes.append(syncMode)
         bytes.append(UInt8(mayLackEntries ? 1 : 0))
+        bytes.append(varint: UInt64(knownGaps.count))
+        for gap in knownGaps {
+            bytes.append(littleEndian: gap.node)
+            bytes.append(littleEndian: gap.boot)
+        }
         bytes.append(varint: UInt64(admitted.count))
         for one in admitted {
             bytes.append(littleEndian: one.node)
@@ -119,6 +147,12 @@ public struct Hello: Equatable, Sendable {
         clientPort = try reader.read()
         syncMode = try reader.read()
         mayLackEntries = try reader.read(UInt8.self) == 1
+        let gaps = try reader.readCount()
+        guard gaps <= Int(UInt16.max) else { throw .invalid("gaps") }
+        for _ in 0..<gaps {
+            let node: UInt16 = try reader.read()
+            knownGaps.append(Gap(node: node, boot: try reader.read()))
+        }
         let count = try reader.readCount()
         guard count <= Int(UInt16.max) else { throw .invalid("admitted") }
         for _ in 0..<count {

@@ -41,6 +41,16 @@ public enum PeerFrameKind: UInt8, Sendable {
     case readReply = 9
     /// The receiver does not lead the group in that term, or the stream has a gap.
     case forwardRefused = 10
+    /// A piece of a snapshot's file, for a follower that needs what the leader's log has let go of.
+    case snapshotPiece = 11
+    /// How far the follower has come with it.
+    case snapshotProgress = 12
+    /// Who may write a snapshot; see `SnapshotTurn`.
+    case snapshotTurn = 13
+    /// What a replica's state came to at an audit entry, for its leader.
+    case auditDigest = 14
+    /// The receiver's state is not the majority's, by the audit at an index.
+    case diverged = 15
 }
 
 /// Sizes of the peer protocol.

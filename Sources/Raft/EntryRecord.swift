@@ -31,6 +31,8 @@ public enum EntryKind: UInt8, Sendable {
     case abort = 13
     /// The group's members change.
     case membership = 14
+    /// All replicas take a digest of some slots, to be compared.
+    case audit = 15
 }
 
 /// One encoding of an entry serves the log on disk, the wire, memory and apply.

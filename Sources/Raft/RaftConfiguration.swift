@@ -20,6 +20,10 @@ public struct RaftConfiguration: Sendable {
     public var probeInterval: Interval = .seconds(3)
     /// Whether reads may rely on the leader lease; without it each turn's reads cost a round.
     public var readLease = true
+    /// Whether acknowledged entries may be lost when a majority of machines goes down (relaxed
+    /// appendfsync): a leader's log that contradicts what is committed here is counted then, else it
+    /// stops the process.
+    public var mayLoseEntries = false
     /// Bytes of records on their way to one follower; then the leader waits for it.
     public var inflightBytesMax = 4 << 20
     /// Bytes of records in one append, unless a single one is larger. At most

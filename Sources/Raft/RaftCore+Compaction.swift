@@ -72,11 +72,17 @@ extension RaftCore {
     }
 
     /// This replica has no state that its log goes on from. It keeps following, tells its leader that
-    /// it needs a snapshot, and until `install` takes no entries and never campaigns (R8). It votes,
-    /// because a vote is about the log, and that is whole; otherwise see `distrustLog` too.
-    public mutating func requireSnapshot(now: Instant, effects: inout RaftEffects) {
+    /// it needs a snapshot, and until `install` takes no entries and never campaigns (R8).
+    ///
+    /// - Parameter logIsWhole: the log, term and vote are all that they were, only the state is lost: then
+    ///   this replica votes, so that two of three nodes, one of them without a state, can elect. If
+    ///   entries may be missing as well: `distrustLog` too.
+    public mutating func requireSnapshot(
+        logIsWhole: Bool = false, now: Instant, effects: inout RaftEffects
+    ) {
         guard !needsSnapshot else { return }
         needsSnapshot = true
+        votesWithoutState = logIsWhole
         standBack(now: now, effects: &effects)
     }
 

@@ -142,8 +142,10 @@ extension RaftCore {
     func isSilent(now: Instant) -> Bool { now < silentUntil }
 
     /// Whether this replica must neither vote nor campaign now: a promise from before a restart may
-    /// still run (L5), or entries are missing (R9).
-    func isBarred(now: Instant) -> Bool { !isLogWhole || isSilent(now: now) }
+    /// still run (L5), or entries may be missing (R8, R9).
+    func isBarred(now: Instant) -> Bool {
+        !isLogWhole || needsSnapshot && !votesWithoutState || isSilent(now: now)
+    }
 
     /// Takes over a higher term that a refusal told; false when a promise forbids it.
     mutating func learn(

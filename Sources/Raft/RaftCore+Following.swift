@@ -27,7 +27,7 @@ extension RaftCore {
         // A leader that was deposed before what it contradicts was committed. Learning of that from a
         // snapshot raises no term, so its term can be this one; it needs no answer.
         if run.contradicts {
-            contradictions += 1
+            if configuration.mayLoseEntries { overruled += 1 } else { contradictions += 1 }
             return
         }
         follow(sender, term: senderTerm, now: now, liveness: liveness, effects: &effects)
@@ -162,8 +162,12 @@ extension RaftCore {
             if let mine = log.term(at: entry.index) {
                 if mine == entry.term { continue }
                 invariant(
-                    entry.index > commit,
+                    entry.index > commit || configuration.mayLoseEntries,
                     "a committed entry \(entry.index) conflicts with the leader's log")
+                guard entry.index > commit else {
+                    overruled += 1
+                    return entry.index - 1
+                }
                 log.truncate(from: entry.index)
                 durability.truncate(from: entry.index)
                 verified = min(verified, entry.index - 1)

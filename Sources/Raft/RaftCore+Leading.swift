@@ -338,11 +338,16 @@ extension RaftCore {
             from: max(progress[position].match + 1, log.firstIndex), empty: true)
     }
 
-    /// The connection to `peer` is there (again): whatever was on its way is lost.
-    public mutating func linkUp(_ peer: NodeID) {
+    /// The connection to `peer` is there (again): whatever was on its way is lost. With `withGaps` the
+    /// peer may lack what it has acknowledged, so its match counts no more.
+    public mutating func linkUp(_ peer: NodeID, withGaps: Bool = false) {
         guard let position = position(of: peer) else { return }
         isLinkDown[position] = false
         guard role == .leader else { return }
+        if withGaps {
+            progress[position].forgetMatch(commitKnown: 0)
+            progress[position].search(from: log.lastIndex + 1, empty: true)
+        }
         progress[position].linkUp = true
         if progress[position].state == .snapshot {
             // Ask where it stands now; if it still needs a snapshot, the host hears so again.

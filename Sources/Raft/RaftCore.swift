@@ -45,7 +45,7 @@ internal import DequeModule
 ///      index and term in both logs, or where this one begins. That it is committed proves nothing
 ///      about the leader of a term in which it was not.
 ///  R8  A replica without a state (`needsSnapshot`) follows, and says so; it neither campaigns, takes
-///      entries nor acknowledges any.
+///      entries nor acknowledges any. It votes only if its log is known to be whole.
 ///  R9  A replica that may lack entries which it acknowledged (`!isLogWhole`) neither votes nor campaigns
 ///      until a leader has seen it acknowledge everything that it may have acknowledged before.
 public struct RaftCore: ~Copyable {
@@ -66,6 +66,8 @@ public struct RaftCore: ~Copyable {
     public internal(set) var commit: LogIndex
     /// The state is lost, and only a leader's snapshot brings it back (R8).
     public internal(set) var needsSnapshot = false
+    /// A replica without a state whose log is whole may vote: a vote is about the log.
+    var votesWithoutState = false
     /// Whether the log holds all that this replica ever acknowledged (R9).
     public internal(set) var isLogWhole = true
     /// Appends that contradicted what is committed here, and were dropped: of a deposed leader that does
@@ -99,6 +101,9 @@ public struct RaftCore: ~Copyable {
     // Election.
     /// Until when this replica neither votes nor campaigns, after a restart (L5).
     private(set) var silentUntil: Instant
+    /// Appends of a leader whose history lacks what is committed here: possible only where entries may
+    /// be lost; see `RaftConfiguration.mayLoseEntries`.
+    public internal(set) var overruled: UInt64 = 0
     /// The leader's commit index, as far as it was told.
     var leaderCommit: LogIndex = 0
     var electionDeadline: Instant
@@ -250,10 +255,12 @@ public struct RaftCore: ~Copyable {
         electionDeadline = max(now, promised) + configuration.electionTimeout + randomUpTo(2)
     }
 
-    /// Whether this follower has everything that its leader has committed.
+    /// Whether this follower has everything that its leader has committed, and that is everything
+    /// that was committed before it was elected: of an earlier term a leader does not know what is
+    /// (paper, 5.4.2).
     public var isCaughtUp: Bool {
         !needsSnapshot && isLogWhole && leader != nil && leaderCommit > 0 && commit >= leaderCommit
-            && durableIndex >= commit
+            && durableIndex >= commit && log.term(at: commit) == term
     }
 
     /// Stops or resumes taking part; see `isMuted`. A leader that is muted steps down first.

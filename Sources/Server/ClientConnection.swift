@@ -27,7 +27,10 @@ final class ClientConnection: TCPStreamOwner {
         host.engine.received(count, from: session, now: SystemClock.reading())
     }
 
-    func streamEnded(_: TCPStream) { lost() }
+    /// The client sends no more, but may still read: it gets the answers to what it sent.
+    func streamEnded(_: TCPStream) {
+        host.engine.inputEnded(session, now: SystemClock.reading())
+    }
 
     func stream(_: TCPStream, failed _: UVError) { lost() }
 

@@ -1,23 +1,17 @@
 internal import Bytes
+internal import Configuration
 internal import Engine
 internal import UV
 
 /// The clients: accepts them, knows their connections by session. Loop thread only.
 final class ClientListener {
     private unowned let host: NodeHost
-    private let isProtected: Bool
-    private let keepAliveSeconds: UInt32
     private let listeners: [TCPListener]
     /// By the session's index. Invariant: a connection here has that very session.
     private var connections: [ClientConnection?] = []
 
-    /// - Parameter isProtected: `protected-mode`: only this machine's clients are served.
-    init(
-        _ host: NodeHost, _ listeners: [TCPListener], isProtected: Bool, keepAliveSeconds: Int
-    ) {
+    init(_ host: NodeHost, _ listeners: [TCPListener]) {
         self.host = host
-        self.isProtected = isProtected
-        self.keepAliveSeconds = UInt32(clamping: keepAliveSeconds)
         self.listeners = listeners
         for listener in listeners {
             listener.onConnection = { [unowned self] in accept($0) }
@@ -32,7 +26,9 @@ final class ClientListener {
 
     private func accept(_ stream: TCPStream) {
         guard let address = stream.peerAddress else { return stream.close() }
-        guard !isProtected || address.isLoopback else {
+        // As CONFIG SET has left it.
+        let configuration = host.engine.configuration
+        guard !configuration.protectedMode || address.isLoopback else {
             return refuse(stream, Self.protectedModeText)
         }
         let session = host.engine.open(
@@ -42,7 +38,8 @@ final class ClientListener {
             return refuse(stream, "-ERR max number of clients reached\r\n")
         }
         stream.setNoDelay()
-        if keepAliveSeconds > 0 { stream.setKeepAlive(after: keepAliveSeconds) }
+        let keepAlive = UInt32(clamping: configuration.tcpKeepaliveSeconds)
+        if keepAlive > 0 { stream.setKeepAlive(after: keepAlive) }
         let connection = ClientConnection(host, session, stream)
         stream.owner = connection
         let index = Int(session.index)

@@ -75,6 +75,15 @@ public final class DataDirectory: Sendable {
         guard fsync(descriptor) == 0 else { throw currentError("sync", path) }
     }
 
+    /// Removes a file; durable after `sync`. One that is not there is no error.
+    func remove(_ name: String) throws(FileError) {
+        let path = path(of: name)
+        guard unlink(path) == 0 || errno == ENOENT else { throw currentError("remove", path) }
+    }
+
+    /// Whether an entry of this name exists.
+    func contains(_ name: String) -> Bool { access(path(of: name), F_OK) == 0 }
+
     /// The names of all entries but `.` and `..`, in no order.
     public func names() throws(FileError) -> [String] {
         guard let stream = opendir(path) else { throw currentError("list", path) }

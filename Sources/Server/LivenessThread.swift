@@ -69,9 +69,9 @@ final class LivenessThread {
         return { commands.post(.adopt(descriptor: $0)) }
     }
 
-    /// Ends the thread: this node vouches for itself no more.
-    func stop() {
-        commands.post(.stop)
-        thread.join()
-    }
+    /// Ends the exchange: this node vouches for itself no more. `join` is to follow.
+    func beginStop() { commands.post(.stop) }
+
+    /// Waits for the end of the thread.
+    func join() { thread.join() }
 }

@@ -41,6 +41,39 @@ final class LogFile: Sendable {
         return file
     }
 
+    /// Uses the file of segment `old`, which the log has given up, for `segment`. Its blocks are
+    /// allocated and were written before, which makes it the best file there is (see
+    /// LogFilePreparer). Nil if it cannot be used: then it is removed, or was not there.
+    ///
+    /// When this returns, the old header is gone for good and the new name is durable, in this
+    /// order (W9 of the format): whenever the power goes, what is found is either an old segment
+    /// without a header, which nobody needs, or a prepared one.
+    static func recycle(
+        _ old: UInt64, as segment: UInt64, capacity: Int, in directory: DataDirectory
+    ) throws(FileError) -> LogFile? {
+        let oldPath = directory.path(of: segmentFileName(old))
+        let descriptor = open(oldPath, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw currentError("open", oldPath)
+        }
+        let path = directory.path(of: segmentFileName(segment))
+        let file = try LogFile(segment: segment, path: path, descriptor: descriptor)
+        var status = stat()
+        // Only what is exactly as long: an earlier run's may be cut, and one that was made for a
+        // large batch would keep its size for ever.
+        guard fstat(descriptor, &status) == 0, status.st_size == off_t(capacity) else {
+            try directory.remove(segmentFileName(old))
+            return nil
+        }
+        try file.write(
+            ByteBuffer([UInt8](repeating: 0, count: WALLimits.sectorBytes)), at: 0)
+        try file.sync()
+        guard rename(oldPath, path) == 0 else { throw currentError("rename", oldPath) }
+        try directory.sync()
+        return file
+    }
+
     /// Extends the allocation to `capacity`; the caller syncs. Nothing happens if it is there.
     private func allocate(_ capacity: Int) throws(FileError) {
         // Returns its error instead of setting errno; retries where the file system cannot do it by

@@ -1,17 +1,30 @@
 internal import Bytes
 internal import Glibc
 internal import UV
+internal import WAL
 
 /// Prepares the next segment file ahead of need, on a thread of its own, so that rotation costs the
-/// log thread two syncs and not the allocation of a file.
+/// log thread two syncs and not the allocation of a file; and takes care of the files that the log
+/// has given up.
 ///
-/// The file is filled with zeros, not only allocated: a sync after a write into allocated but never
-/// written blocks also has to journal that they are written now. Measured on ext4 over virtio, 2 KiB
-/// per sync: p50 151 us allocated, 110 us filled (PostgreSQL fills its log files for the same
-/// reason). It doubles the bytes written to the disk.
+/// A new file is filled with zeros, not only allocated: a sync after a write into allocated but
+/// never written blocks also has to journal that they are written now. Measured on ext4 over virtio,
+/// 2 KiB per sync: p50 151 us allocated, 110 us filled (PostgreSQL fills its log files for the same
+/// reason). It doubles the bytes written to the disk. A file that was given up has been written
+/// already, so a few of them are kept to be used again; the others are removed.
 ///
 /// When the disk is full it tries again every second and says so once.
 final class LogFilePreparer: Sendable {
+    /// Files kept to be used again: at the default size 128 MiB of disk that an idle log holds, for
+    /// two rotations that write each byte once instead of twice.
+    static let sparesMax = 2
+
+    /// What became of files that were given up.
+    struct Counts {
+        var recycled: UInt64 = 0
+        var removed: UInt64 = 0
+    }
+
     private struct State {
         /// What is to be prepared, or being prepared.
         var wanted: (segment: UInt64, capacity: Int)?
@@ -19,26 +32,36 @@ final class LogFilePreparer: Sendable {
         /// The log thread waits: what is left to fill stays as it is.
         var isHurried = false
         var ready: LogFile?
+        /// Segments that were given up and whose files are still there, oldest first.
+        var spares: [UInt64] = []
+        var counts = Counts()
         var isStopping = false
+    }
+
+    private enum Job {
+        case prepare(UInt64, capacity: Int)
+        /// Remove the file of a segment that was given up.
+        case remove(UInt64)
+        case stop
+    }
+
+    /// What the thread tells, on the thread.
+    struct Reports: Sendable {
+        /// With the error when space begins to lack, with nil when there is some again. Other errors
+        /// are left to the log thread, which meets them when it matters.
+        var space: @Sendable (FileError?) -> Void
+        /// A file that is not needed could not be removed.
+        var leftover: @Sendable (FileError) -> Void
     }
 
     private let directory: DataDirectory
     private let monitor = Monitor(State())
-    private let onFailure: @Sendable (FileError?) -> Void
     private let thread: JoinedThread
 
-    /// `onFailure` is called on the preparer's thread: with the error when space begins to lack, with
-    /// nil when there is some again. Other errors are left to the log thread, which meets them when
-    /// it matters.
-    init(_ directory: DataDirectory, onFailure: @escaping @Sendable (FileError?) -> Void)
-        throws(UVError)
-    {
+    init(_ directory: DataDirectory, _ reports: Reports) throws(UVError) {
         self.directory = directory
-        self.onFailure = onFailure
         let monitor = monitor
-        thread = try JoinedThread(name: "skein-logprep") {
-            Self.run(directory, monitor, onFailure)
-        }
+        thread = try JoinedThread(name: "skein-logprep") { Self.run(directory, monitor, reports) }
     }
 
     /// Asks for `segment` to be prepared. Nothing else may be under preparation.
@@ -48,6 +71,11 @@ final class LogFilePreparer: Sendable {
             state.wanted = (segment, capacity)
         }
     }
+
+    /// Takes over the files of segments that the log has given up, oldest first.
+    func release(_ segments: [UInt64]) { monitor.update { $0.spares += segments } }
+
+    var counts: Counts { monitor.withLock { $0.counts } }
 
     /// The file of `segment`, if it was prepared; waits if it is being prepared. Nil: the caller
     /// makes it itself, and the preparer does not touch it any more.
@@ -66,45 +94,90 @@ final class LogFilePreparer: Sendable {
         } ?? nil
     }
 
+    /// Makes the file of a segment: the one that an earlier run prepared, or one that was given up,
+    /// or a new one. On the thread of the caller.
+    func make(_ segment: UInt64, capacity: Int) throws(FileError) -> LogFile {
+        try Self.make(segment, capacity: capacity, directory, monitor)
+    }
+
     /// Ends the thread, in the midst of a file if need be: it is then prepared by the next run.
     func stop() {
         monitor.update { $0.isStopping = true }
         thread.join()
     }
 
+    private static func make(
+        _ segment: UInt64, capacity: Int, _ directory: DataDirectory, _ monitor: Monitor<State>
+    ) throws(FileError) -> LogFile {
+        if !directory.contains(segmentFileName(segment)) {
+            while let spare = monitor.withLock({ $0.spares.popLast() }) {
+                let file = try LogFile.recycle(
+                    spare, as: segment, capacity: capacity, in: directory)
+                let isUsed = file != nil
+                monitor.withLock { state in
+                    if isUsed { state.counts.recycled += 1 } else { state.counts.removed += 1 }
+                }
+                if let file { return file }
+            }
+        }
+        return try LogFile.prepare(segment, capacity: capacity, in: directory)
+    }
+
     private static func run(
-        _ directory: DataDirectory, _ monitor: Monitor<State>,
-        _ onFailure: @Sendable (FileError?) -> Void
+        _ directory: DataDirectory, _ monitor: Monitor<State>, _ reports: Reports
     ) {
         var failed = false
         while true {
-            let job = monitor.wait { state -> (segment: UInt64, capacity: Int)?? in
-                if state.isStopping { return .some(nil) }
-                guard let wanted = state.wanted else { return nil }
+            switch nextJob(monitor) {
+            case .stop: return
+            case .remove(let segment):
+                do throws(FileError) {
+                    try directory.remove(segmentFileName(segment))
+                    monitor.withLock { $0.counts.removed += 1 }
+                } catch { reports.leftover(error) }
+            case .prepare(let segment, let capacity):
+                do throws(FileError) {
+                    let file = try make(segment, capacity: capacity, directory, monitor)
+                    try file.fillWithZeros(upTo: capacity) {
+                        monitor.withLock { $0.isStopping || $0.isHurried }
+                    }
+                    monitor.update { state in
+                        (state.ready, state.wanted, state.isBusy) = (file, nil, false)
+                    }
+                    if failed { reports.space(nil) }
+                    failed = false
+                } catch {
+                    if !failed, error.isOutOfSpace {
+                        reports.space(error)
+                        failed = true
+                    }
+                    pause(monitor)
+                }
+            }
+        }
+    }
+
+    /// Waits for something to do. A file that is needed comes before those that are not, which may
+    /// become it.
+    private static func nextJob(_ monitor: Monitor<State>) -> Job {
+        monitor.wait { state -> Job? in
+            if state.isStopping { return .stop }
+            if let wanted = state.wanted {
                 (state.isBusy, state.isHurried) = (true, false)
-                return .some(wanted)
+                return .prepare(wanted.segment, capacity: wanted.capacity)
             }
-            guard let job = job ?? nil else { return }
-            do throws(FileError) {
-                let file = try LogFile.prepare(job.segment, capacity: job.capacity, in: directory)
-                try file.fillWithZeros(upTo: job.capacity) {
-                    monitor.withLock { $0.isStopping || $0.isHurried }
-                }
-                monitor.update { state in
-                    (state.ready, state.wanted, state.isBusy) = (file, nil, false)
-                }
-                if failed { onFailure(nil) }
-                failed = false
-            } catch {
-                if !failed, error.isOutOfSpace {
-                    onFailure(error)
-                    failed = true
-                }
-                // Not busy while waiting: the log thread may try it itself, and then this gives up.
-                monitor.update { $0.isBusy = false }
-                let retry = monotonicNanoseconds() + 1_000_000_000
-                _ = monitor.wait(deadline: retry) { $0.isStopping ? true : nil }
-            }
+            return state.spares.count > sparesMax ? .remove(state.spares.removeFirst()) : nil
+        } ?? .stop
+    }
+
+    /// Lets a second pass after a failure, or less if a file is given up. Not busy meanwhile: the log
+    /// thread may try it itself, and then this gives up.
+    private static func pause(_ monitor: Monitor<State>) {
+        monitor.update { $0.isBusy = false }
+        let retry = monotonicNanoseconds() + 1_000_000_000
+        let known = monitor.withLock { $0.spares.count }
+        _ = monitor.wait(deadline: retry) { state -> Bool? in
+            state.isStopping || state.spares.count > known ? true : nil
         }
     }
 }

@@ -31,6 +31,8 @@ public final class LogFileReader: Sendable {
 
     private struct State {
         var queue: [Request] = []
+        /// Segments that were given up since the thread last looked.
+        var forgotten: [UInt64] = []
         var isStopping = false
     }
 
@@ -56,6 +58,13 @@ public final class LogFileReader: Sendable {
         }
     }
 
+    /// Lets go of the files of segments that the log has given up, so that removing them makes room.
+    /// Their reads fail, or return what a later segment holds: the asker knows by
+    /// `WALWriter.isCurrent` that they are void.
+    public func forget(_ segments: [UInt64]) {
+        monitor.update { $0.forgotten += segments }
+    }
+
     /// Ends the thread; what still waits is not answered. To be called once, before the last
     /// reference goes.
     public func stop() {
@@ -69,14 +78,18 @@ public final class LogFileReader: Sendable {
     ) {
         var files = OpenFiles(directory)
         var requests: [Request] = []
+        var forgotten: [UInt64] = []
         while true {
             let goOn: Bool? = monitor.wait { state in
                 if state.isStopping { return false }
-                if state.queue.isEmpty { return nil }
+                if state.queue.isEmpty, state.forgotten.isEmpty { return nil }
                 swap(&state.queue, &requests)
+                swap(&state.forgotten, &forgotten)
                 return true
             }
             guard goOn == true else { return }
+            files.forget(forgotten)
+            forgotten.removeAll()
             for request in requests {
                 if monitor.withLock({ $0.isStopping }) { return }
                 report(request.id, files.read(request))
@@ -108,6 +121,14 @@ private struct OpenFiles: ~Copyable {
                 descriptor, at: request.position.offset, count: request.count, into: &bytes)
         else { return .failed(currentError("read", path)) }
         return .bytes(SharedBytes(bytes))
+    }
+
+    /// Closes the files of these segments.
+    mutating func forget(_ segments: [UInt64]) {
+        for segment in segments {
+            guard let known = files.firstIndex(where: { $0.segment == segment }) else { continue }
+            close(files.remove(at: known).descriptor)
+        }
     }
 
     private mutating func descriptor(of segment: UInt64, _ path: String) -> Int32? {

@@ -6,6 +6,7 @@ public import WAL
 final class LogFileSource: WALSource {
     private let directory: DataDirectory
     let segments: [UInt64]
+    let mark: WALMark?
     /// The file read last stays open: recovery goes through them one after the other.
     private var open: (segment: UInt64, descriptor: Int32)?
 
@@ -25,7 +26,25 @@ final class LogFileSource: WALSource {
                 posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
             }
         }
+        mark = try Self.readMark(in: directory)
         try directory.sync()
+    }
+
+    /// Reads and syncs the mark: from now on it must not be forgotten that it was seen.
+    private static func readMark(in directory: DataDirectory) throws(FileError) -> WALMark? {
+        let path = directory.path(of: WALMark.fileName)
+        let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw currentError("open", path)
+        }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw currentError("sync", path) }
+        var bytes = ByteBuffer()
+        guard readFully(descriptor, at: 0, count: WALMark.fileBytes, into: &bytes) else {
+            throw currentError("read", path)
+        }
+        return WALMark(decoding: bytes.readable)
     }
 
     deinit { if let open { close(open.descriptor) } }
@@ -116,8 +135,7 @@ extension DataDirectory {
             guard truncate(path, off_t(trim.bytes)) == 0 else { throw currentError("cut", path) }
         }
         for segment in log.obsoleteSegments {
-            let path = path(of: segmentFileName(segment))
-            guard unlink(path) == 0 else { throw currentError("remove", path) }
+            try remove(segmentFileName(segment))
         }
         if !log.obsoleteSegments.isEmpty { try sync() }
     }

@@ -9,6 +9,9 @@ public struct LogStatistics: Sendable {
     public internal(set) var batches: UInt64 = 0
     public internal(set) var bytes: UInt64 = 0
     public internal(set) var segmentsOpened: UInt64 = 0
+    /// Files of segments that were given up: used again, and removed.
+    public internal(set) var segmentsRecycled: UInt64 = 0
+    public internal(set) var segmentsRemoved: UInt64 = 0
     /// Batches and bytes that wait to be written.
     public internal(set) var queuedBatches = 0
     public internal(set) var queuedBytes = 0

@@ -1,10 +1,10 @@
 internal import Bytes
 internal import Glibc
+internal import UV
 internal import WAL
 
 /// What runs on the log thread. `LogThread` has the rules.
-struct LogWorker {
-    private let directory: DataDirectory
+struct LogWorker: ~Copyable {
     private let options: LogThread.Options
     private let monitor: Monitor<LogThread.State>
     private let preparer: LogFilePreparer
@@ -12,6 +12,9 @@ struct LogWorker {
     private let report: @Sendable (LogThread.Event) -> Void
 
     private var file: LogFile?
+    private var markFile: LogMarkFile?
+    /// Of the batch written last.
+    private var writtenMark: WALMark?
     /// Last batch written, last batch synced. Invariant: `synced <= written`.
     private var written: UInt64 = 0
     private var synced: UInt64 = 0
@@ -25,16 +28,16 @@ struct LogWorker {
     private struct GivenUp: Error {}
 
     init(
-        directory: DataDirectory, options: LogThread.Options, monitor: Monitor<LogThread.State>,
+        _ directory: DataDirectory, options: LogThread.Options, monitor: Monitor<LogThread.State>,
         preparer: LogFilePreparer, syncer: LogFileSyncer?,
         report: @escaping @Sendable (LogThread.Event) -> Void
     ) {
-        self.directory = directory
         self.options = options
         self.monitor = monitor
         self.preparer = preparer
         self.syncer = syncer
         self.report = report
+        markFile = LogMarkFile(in: directory)
     }
 
     mutating func run() {
@@ -115,11 +118,13 @@ struct LogWorker {
         // The first batch of a run: nothing before it is unsynced.
         if written == 0 { synced = batch.number - 1 }
         written = batch.number
+        writtenMark = batch.mark
     }
 
     private mutating func sync() throws(FileError) {
         try file?.sync()
         synced = written
+        if let writtenMark { markFile?.store(writtenMark) }
     }
 
     /// Moves to a new segment: what was written to the one before becomes durable first.
@@ -129,8 +134,7 @@ struct LogWorker {
         var next = preparer.take(opening.segment)
         while next == nil || opening.capacity > options.segmentBytes {
             do throws(FileError) {
-                next = try LogFile.prepare(
-                    opening.segment, capacity: opening.capacity, in: directory)
+                next = try preparer.make(opening.segment, capacity: opening.capacity)
                 break
             } catch {
                 try waitForSpace(error)

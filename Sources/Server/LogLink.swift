@@ -21,11 +21,12 @@ final class LogLink {
     /// Starts the threads; `liveness` watches every sync.
     init(
         _ host: NodeHost, _ directory: DataDirectory, mode: LogThread.SyncMode,
-        _ liveness: PairLiveness
+        segmentBytes: Int, _ liveness: PairLiveness
     ) throws(UVError) {
         self.host = host
         var options = LogThread.Options()
         options.mode = mode
+        options.segmentBytes = segmentBytes
         options.syncStarted = { liveness.syncStarted(now: $0) }
         options.syncFinished = { liveness.syncFinished(now: $0) }
         let arrivals = arrivals
@@ -38,6 +39,12 @@ final class LogLink {
 
     /// Hands a batch to the log thread.
     func write(_ batch: consuming WALBatch) { writer.submit(batch) }
+
+    /// Hands over the files of segments that the engine's log has given up.
+    func release(_ segments: [UInt64]) {
+        reader.forget(segments)
+        writer.release(segments)
+    }
 
     /// Asks for older records.
     func read(_ request: LogReadRequest) {
@@ -60,11 +67,20 @@ final class LogLink {
             progressed(written: written, synced: synced)
         case .log(.low(let error)):
             host.say(
-                .warning, "log-disk-low error=\"\(error)\" effect=\"the open segment goes on\"")
+                .warning,
+                "log-disk-low error=\"\(error)\" effect=\"commands that add data are refused\"")
+            host.engine.logSpaceChanged(to: .low, now: SystemClock.reading())
         case .log(.full(let error)):
-            host.say(.warning, "log-disk-full error=\"\(error)\" effect=\"writes wait for room\"")
+            host.say(
+                .warning, "log-disk-full error=\"\(error)\" effect=\"all writes wait for room\"")
+            host.engine.logSpaceChanged(to: .full, now: SystemClock.reading())
         case .log(.room):
             host.say(.notice, "log-disk-has-room")
+            host.engine.logSpaceChanged(to: .ample, now: SystemClock.reading())
+        case .log(.leftover(let error)):
+            host.say(
+                .warning,
+                "log-file-not-removed error=\"\(error)\" effect=\"the next start tries again\"")
         case .log(.failed(let error)):
             host.stop(.fatal("the log cannot be written: \(error)"))
         case .read(let id, .bytes(let bytes)):

@@ -34,6 +34,8 @@ public final class LogThread: Sendable {
         case full(FileError)
         /// There is room again.
         case room
+        /// The file of a segment that was given up could not be removed. The next start tries again.
+        case leftover(FileError)
         /// The log is over; so is the process.
         case failed(FileError)
     }
@@ -67,6 +69,7 @@ public final class LogThread: Sendable {
     }
 
     private let monitor: Monitor<State>
+    private let preparer: LogFilePreparer
     private let thread: JoinedThread
 
     /// Starts the thread. `report` is called on it, and must only hand the event on.
@@ -75,15 +78,18 @@ public final class LogThread: Sendable {
         report: @escaping @Sendable (Event) -> Void
     ) throws(UVError) {
         let monitor = Monitor(State())
-        let preparer = try LogFilePreparer(directory) { error in
-            report(error.map { .low($0) } ?? .room)
-        }
+        let preparer = try LogFilePreparer(
+            directory,
+            .init(
+                space: { error in report(error.map { .low($0) } ?? .room) },
+                leftover: { report(.leftover($0)) }))
+        self.preparer = preparer
         let syncer = options.mode == .everySecond ? try LogFileSyncer(monitor) : nil
         self.monitor = monitor
         thread = try JoinedThread(name: "skein-log") {
             var worker = LogWorker(
-                directory: directory, options: options, monitor: monitor, preparer: preparer,
-                syncer: syncer, report: report)
+                directory, options: options, monitor: monitor, preparer: preparer, syncer: syncer,
+                report: report)
             worker.run()
             preparer.stop()
             syncer?.stop()
@@ -99,10 +105,17 @@ public final class LogThread: Sendable {
         }
     }
 
+    /// Takes over the files of segments that the log has given up (`WALWriter.takeReleased`), to use
+    /// them again or remove them; any thread. What the process leaves, the next recovery finds.
+    public func release(_ segments: [UInt64]) { preparer.release(segments) }
+
     /// A copy of the measurements.
     public func statistics() -> LogStatistics {
-        monitor.withLock { state in
+        let counts = preparer.counts
+        return monitor.withLock { state in
             var statistics = state.statistics
+            statistics.segmentsRecycled = counts.recycled
+            statistics.segmentsRemoved = counts.removed
             statistics.queuedBatches = state.queue.count
             statistics.queuedBytes = state.queuedBytes
             return statistics

@@ -27,6 +27,7 @@ extension NodeHost {
         tellLines()
         if let batch = engine.outbox.batch.take() { logLink.write(batch) }
         readLog()
+        carryOutSnapshots()
         carryOutLinks()
         if let pause = engine.outbox.sleep.take() { SystemClock.sleep(pause) }
         carryOutSessions()
@@ -45,6 +46,17 @@ extension NodeHost {
         let requests = engine.outbox.logReads
         engine.outbox.logReads = []
         for request in requests { logLink.read(request) }
+    }
+
+    private func carryOutSnapshots() {
+        if !engine.outbox.segmentsReleased.isEmpty {
+            logLink.release(engine.outbox.segmentsReleased)
+            engine.outbox.segmentsReleased = []
+        }
+        guard !engine.outbox.snapshotCommands.isEmpty else { return }
+        let commands = engine.outbox.snapshotCommands
+        engine.outbox.snapshotCommands = []
+        for command in commands { snapshotLink.carryOut(command) }
     }
 
     private func carryOutLinks() {

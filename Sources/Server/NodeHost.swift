@@ -5,6 +5,7 @@ internal import Glibc
 internal import Logging
 internal import Raft
 public import UV
+internal import WAL
 
 /// A running node: the loop, the engine on it, and everything that connects the two to the world.
 /// Loop thread only.
@@ -18,6 +19,7 @@ public import UV
 ///     links           the peers' sockets            PeerLinks, PeerDial
 ///     livenessThread  pings, on their own loop      LivenessThread, LivenessExchange
 ///     logLink         the log's threads             LogLink, LogThread
+///     snapshotLink    the snapshots' thread         SnapshotLink, SnapshotThread
 public final class NodeHost {
     let loop: Loop
     let log: Logger
@@ -29,6 +31,7 @@ public final class NodeHost {
     private(set) var cluster: ClusterListener!
     private(set) var links: PeerLinks!
     private(set) var logLink: LogLink!
+    private(set) var snapshotLink: SnapshotLink!
     private(set) var livenessThread: LivenessThread!
 
     let turn: TurnTimers
@@ -51,13 +54,18 @@ public final class NodeHost {
         self.engine = engine
         facts = ProcessFacts(configurationFile: file)
         turn = TurnTimers(loop)
-        clients = ClientListener(
-            self, places.clientListeners, isProtected: configuration.protectedMode,
-            keepAliveSeconds: configuration.tcpKeepaliveSeconds)
+        clients = ClientListener(self, places.clientListeners)
         cluster = ClusterListener(self, places.clusterListeners)
         links = PeerLinks(self, from: places.bind)
+        let segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         logLink = try LogLink(
-            self, places.directory, mode: LogThread.SyncMode(configuration.appendfsync), liveness)
+            self, places.directory, mode: LogThread.SyncMode(configuration.appendfsync),
+            segmentBytes: segmentBytes, liveness)
+        snapshotLink = try SnapshotLink(
+            places.directory, reservedBytes: 2 * segmentBytes, on: loop
+        ) { [unowned self] event in
+            self.engine.snapshotMoved(event, now: SystemClock.reading())
+        }
         livenessThread = try LivenessThread(
             LivenessSettings(configuration, from: places.bind), liveness, log: log)
         turn.onTurn = { [unowned self] in endTurn() }
@@ -67,11 +75,12 @@ public final class NodeHost {
     /// Where clients are accepted; with the real port where 0 was asked for.
     public var clientAddresses: [String] { clients.addresses.map(\.description) }
 
-    /// Serves until the node stops; the exit code for the process.
+    /// Serves until the node stops and its log is closed; the exit code for the process. `close` is to
+    /// follow.
     public func run() -> Int32 {
         secondPassed()
         loop.run()
-        closeAll()
+        letGo()
         switch exitReason {
         case .fatal(let reason):
             log.critical("stopped reason=\"\(reason)\"")
@@ -129,15 +138,22 @@ public final class NodeHost {
         sink.role = leads ? "M" : replicas.isEmpty ? "X" : "S"
     }
 
-    private func closeAll() {
+    /// Lets everybody go and closes the log.
+    private func letGo() {
         for watcher in signals { watcher.close() }
         shutdownTimer?.close()
         turn.close()
         clients.closeAll()
         cluster.close()
         links.closeAll()
-        livenessThread.stop()
+        livenessThread.beginStop()
+        snapshotLink.stop()
         logLink.stop()
+    }
+
+    /// Ends the threads and gives back what the loop holds. Waits for names that are being looked up.
+    public func close() {
+        livenessThread.join()
         loop.closeAllHandles()
     }
 }

@@ -3,6 +3,7 @@ public import Configuration
 internal import Engine
 internal import Logging
 internal import Raft
+internal import Snapshot
 internal import UV
 internal import WAL
 
@@ -69,9 +70,11 @@ extension NodeHost {
     private static func start(
         _ configuration: Configuration, file: String, sink: LogSink, on loop: Loop
     ) throws(NodeStartError) -> NodeHost {
+        let log = Logger(sink)
         let places = try NodePlaces(configuration, on: loop)
         var random = SystemRandomNumberGenerator()
         let recovered = try recover(places.directory, configuration, salt: random.next(), sink)
+        let snapshots = try listSnapshots(places.directory, configuration, log)
         let now = SystemClock.reading()
         let liveness: PairLiveness
         let engine: Engine
@@ -79,8 +82,8 @@ extension NodeHost {
             liveness = PairLiveness(
                 configuration, boot: try Engine.nextBoot(after: recovered), now: now.boot)
             engine = try Engine(
-                configuration: configuration, recovered: recovered, seed: random.next(),
-                machine: MachineBoot.current(), now: now,
+                configuration: configuration, recovered: recovered, snapshots: snapshots,
+                seed: random.next(), machine: MachineBoot.current(), now: now,
                 liveness: liveness)
         } catch { throw NodeStartError(error, in: configuration.dir) }
         do throws(UVError) {
@@ -89,11 +92,25 @@ extension NodeHost {
         } catch { throw NodeStartError(error) }
     }
 
+    /// The snapshots that can be used; a damaged one is told of and left for 'skein check'.
+    private static func listSnapshots(
+        _ directory: DataDirectory, _ configuration: Configuration, _ log: Logger
+    ) throws(NodeStartError) -> [SnapshotSummary] {
+        do throws(SnapshotFileError) {
+            let listing = try directory.listSnapshots()
+            for damaged in listing.damaged {
+                log.warning("snapshot-damaged id=\(damaged.id) reason=\"\(damaged.reason)\"")
+            }
+            return listing.snapshots
+        } catch { throw NodeStartError(error, in: configuration.dir) }
+    }
+
     private static func recover(
         _ directory: DataDirectory, _ configuration: Configuration, salt: UInt64, _ sink: LogSink
     ) throws(NodeStartError) -> RecoveredLog {
         var parameters = WALParameters(saltSeed: salt)
         parameters.tailBytesMax = configuration.raftLogCache
+        parameters.segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         do throws(LogStartError) {
             let recovered = try directory.recoverLog(parameters)
             if let torn = recovered.tornTail {

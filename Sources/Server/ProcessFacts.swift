@@ -10,7 +10,12 @@ struct ProcessFacts {
         facts.processID = getpid()
         facts.configurationFile = configurationFile
         facts.executable = Self.executable()
+        facts.commit = BuildVersion.commit
+        facts.isModified = BuildVersion.isModified
+        facts.system = Self.system()
+        facts.clientsMax = DescriptorLimit.clientsMax
         facts.systemBytes = sysconf(Int32(_SC_PHYS_PAGES)) * pageBytes
+        facts.startBytes = residentPages() * pageBytes
     }
 
     /// The facts as they are now: two system calls and a small file, so about once a second.
@@ -39,6 +44,16 @@ struct ProcessFacts {
         guard count > 0 else { return 0 }
         let words = String(decoding: text[..<count], as: UTF8.self).split(separator: " ")
         return words.count > 1 ? Int(words[1]) ?? 0 : 0
+    }
+
+    /// "Linux 6.1.0 x86_64".
+    private static func system() -> String {
+        var name = utsname()
+        guard uname(&name) == 0 else { return "" }
+        func text<Field>(_ field: Field) -> String {
+            withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        }
+        return "\(text(name.sysname)) \(text(name.release)) \(text(name.machine))"
     }
 
     private static func executable() -> String {

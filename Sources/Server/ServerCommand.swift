@@ -1,5 +1,6 @@
 internal import CSkein
 internal import Configuration
+internal import Engine
 internal import Glibc
 internal import Logging
 internal import UV
@@ -66,10 +67,15 @@ public enum ServerCommand {
         try host.watchSignals()
         log.notice(
             """
-            ready version=\(BuildVersion.number) node=\(configuration.nodeName) \
+            ready version=\(ServerVersion.skein) commit=\(BuildVersion.label) \
+            node=\(configuration.nodeName) \
             clients=\(host.clientAddresses.joined(separator: ",")) dir=\(configuration.dir)
             """)
-        return host.run()
+        let code = host.run()
+        // The log is closed: nothing that follows may keep the process.
+        ExitLimit.begin(code: code, within: ServerLimits.partingTime)
+        host.close()
+        return code
     }
 
     private static func complain(_ text: String) { say("skein-server: \(text)", to: STDERR_FILENO) }
@@ -105,11 +111,4 @@ extension Logger.Level {
         case .warning: self = .warning
         }
     }
-}
-
-/// What `--version` tells.
-enum BuildVersion {
-    static let number = "0.1.0"
-
-    static var text: String { "skein-server \(number)" }
 }

@@ -22,6 +22,8 @@ enum ServerLimits {
     static let idleTurn = Interval.milliseconds(500)
     /// After SIGTERM the engine hands its leaderships over; it has to be done within this.
     static let shutdownTime = Interval.seconds(3)
+    /// What remains to be done when the log is closed has to be done within this.
+    static let partingTime = Interval.milliseconds(300)
     /// Descriptors besides those of clients: Redis's reserve.
     static let reservedDescriptors = 32
     /// Lines a second that reach the diagnostic log; the others are counted.

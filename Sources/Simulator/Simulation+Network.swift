@@ -9,7 +9,7 @@ extension Simulation {
         case .broken(let connection, let end):
             guard let state = network.connection(connection) else { return }
             if network.noticeBroken(connection, at: end) {
-                tellClosed(connection, state.sides[end], life: state.lives[end])
+                tellClosed(state, at: end)
             }
         case .heldFrame(let connection, let end):
             network.releaseHeldFrame(connection, towards: end, now: now)
@@ -23,7 +23,7 @@ extension Simulation {
         let side = connection.sides[end]
         switch network.takeArrival(number, at: end, now: now) {
         case .nothing: return
-        case .end: tellClosed(number, side, life: connection.lives[end])
+        case .end: tellClosed(connection, at: end)
         case .bytes(let bytes):
             switch side {
             case .node(let node):
@@ -73,7 +73,8 @@ extension Simulation {
         }
     }
 
-    private func tellClosed(_ number: Int, _ side: Endpoint, life: Int) {
+    private func tellClosed(_ connection: Connection, at end: ConnectionEnd) {
+        let (number, side, life) = (connection.number, connection.sides[end], connection.lives[end])
         trace.record(.link, at: now, who: side.number, UInt64(number), 2, text: "\(number) closed")
         guard case .node(let node) = side else {
             if case .client(let client) = side { lost(client: client, connection: number) }
@@ -81,8 +82,9 @@ extension Simulation {
         }
         guard let process = process(node, life: life) else { return }
         process.queued[number] = nil
+        // What the process knows does not count: it may stand still with the opening in its inbox.
         let inbound: Inbound =
-            process.isLink(number)
+            connection.isPeerLink
             ? .linkClosed(connection: number) : .sessionClosed(connection: number)
         deliver(inbound, to: node, life: life)
     }

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Snapshot
 
 /// Processes on nodes: turns, the log thread, pair liveness.
 extension Simulation {
@@ -28,7 +29,11 @@ extension Simulation {
             return
         }
         trace.record(.phase, at: now, who: number, UInt64(node.life), text: "process starts")
+        if let process = node.process { noteStart(process, on: number) }
         wake(number, at: now)
+        if options.disk.mode == .everysec {
+            schedule(.backgroundSyncBegins(node: number, life: node.life), after: .seconds(1))
+        }
         schedule(.livenessTimer(node: number, life: node.life), after: .milliseconds(0))
     }
 
@@ -41,10 +46,13 @@ extension Simulation {
         }
         if powerCut {
             let dirty = node.disk.dirtySectors
-            let lost = node.disk.powerCut(survival: options.disk.survival, random: &node.random)
+            let lost =
+                node.disk.powerCut(survival: options.disk.survival, random: &node.random)
+                + node.snapshots.powerCut()
             if lost > 0 { counts.add(.tornSectors, lost) }
             trace.record(
                 .fault, at: now, who: number, UInt64(lost), UInt64(dirty), text: "power cut")
+            notePowerCut(number)
             node.clock.reboot(
                 at: now, bootOffset: .milliseconds(Int64(node.random.integer(1...100_000))))
         } else {
@@ -52,6 +60,7 @@ extension Simulation {
         }
         node.pausedUntil = .zero
         node.loopStalledUntil = .zero
+        node.waitsForRoom = false
         node.heldLiveness = []
     }
 
@@ -59,6 +68,9 @@ extension Simulation {
     func wipe(_ number: Int) {
         counts.add(.wipe)
         nodes[number].disk = VirtualDisk()
+        nodes[number].snapshots = VirtualSnapshots()
+        nodes[number].isUnclean = false
+        nodes[number].gap = nil
     }
 
     /// A new cluster begins: what the replicas of the old one had says nothing about it.
@@ -125,6 +137,8 @@ extension Simulation {
             trace.record(.log, at: now, who: node.number, text: line)
         }
         for batch in outbound.batches { process.log.add(batch) }
+        process.log.release(outbound.segmentsReleased, on: &node.disk)
+        startSnapshotStep(on: node)
         startSync(on: node)
         logReads += outbound.reads.count
         for wish in outbound.reads {
@@ -168,9 +182,17 @@ extension Simulation {
     private func ended(_ node: SimulatedNode, _ exit: Outbound.Exit) {
         node.lastExit = exit
         node.note("\(now) exit \(exit)")
+        if exit == .orderly {
+            node.process?.log.stop(on: &node.disk, hasRoom: node.diskFullUntil <= now)
+        }
         crash(node.number, powerCut: false)
         switch exit {
-        case .orderly: scheduleRestart(node.number)
+        case .orderly:
+            if node.gap == nil { node.isUnclean = false }
+            scheduleRestart(node.number)
+        case .fatal(let reason) where isContradiction(reason):
+            counts.add(.contradicted)
+            scheduleRestart(node.number)
         case .fatal(let reason):
             fail("fatal exit", "node \(node.number): \(reason)")
         }
@@ -201,47 +223,7 @@ extension Simulation {
             .outputQueued(connection: connection, bytes: unsent), to: number, life: process.life)
     }
 
-    // The log thread
-
-    func startSync(on node: SimulatedNode) {
-        guard let process = node.process, !process.log.isWorking, !process.log.queue.isEmpty else {
-            return
-        }
-        if node.failsNextSync {
-            // A failed sync is never tried again: the process ends.
-            node.failsNextSync = false
-            counts.add(.syncFailed)
-            node.note("\(now) sync failed")
-            crash(node.number, powerCut: false)
-            scheduleRestart(node.number)
-            return
-        }
-        process.syncStarted(now: node.clock.reading(at: now).boot)
-        let taken = process.log.begin(on: &node.disk, batchesMax: options.disk.batchesPerSyncMax)
-        var latency = node.random.interval(options.disk.write)
-        latency = latency + node.random.interval(options.disk.sync)
-        let slow = Interval(nanoseconds: latency.nanoseconds * node.diskSlowness)
-        trace.record(.wal, at: now, who: node.number, UInt64(taken), text: "sync begins")
-        process.syncEndsAt = now + slow
-        queue.schedule(.syncEnds(node: node.number, life: process.life), at: process.syncEndsAt)
-    }
-
-    func syncEnded(on number: Int, life: Int) {
-        let node = nodes[number]
-        guard let process = process(number, life: life), process.syncEndsAt == now else { return }
-        let free = max(node.diskStalledUntil, node.pausedUntil, now)
-        guard free == now else {
-            process.syncEndsAt = free
-            queue.schedule(.syncEnds(node: number, life: life), at: free)
-            return
-        }
-        process.syncEndsAt = .never
-        let durable = process.log.finish(on: &node.disk)
-        process.syncFinished(now: node.clock.reading(at: now).boot)
-        trace.record(.wal, at: now, who: number, durable, text: "durable up to batch \(durable)")
-        deliver(.logDurable(batch: durable), to: number, life: life)
-        startSync(on: node)
-    }
+    // Old entries
 
     func answer(_ wish: LogReadWish, on number: Int, life: Int) {
         let node = nodes[number]
@@ -253,6 +235,39 @@ extension Simulation {
         }
         let bytes = node.disk.read(wish.segment, offset: wish.offset, count: wish.count)
         deliver(.logRead(id: wish.id, bytes: bytes), to: number, life: life)
+    }
+
+    // The snapshot thread
+
+    func startSnapshotStep(on node: SimulatedNode) {
+        guard let process = node.process, process.snapshots.begin() else { return }
+        let latency = node.random.interval(options.disk.write)
+        let slow = Interval(nanoseconds: latency.nanoseconds * node.diskSlowness)
+        schedule(.snapshotStep(node: node.number, life: process.life), after: slow)
+    }
+
+    func snapshotStepped(on number: Int, life: Int) {
+        let node = nodes[number]
+        guard let process = process(number, life: life) else { return }
+        let free = max(node.diskStalledUntil, node.pausedUntil, now)
+        guard free == now else {
+            queue.schedule(.snapshotStep(node: number, life: life), at: free)
+            return
+        }
+        for event in process.snapshots.finish() {
+            switch event {
+            case .durable(let summary):
+                trace.record(.wal, at: now, who: number, summary.id.index, text: "\(summary.id)")
+                checker.snapshot(summary, node: number, at: now)
+                snapshotsDurable += 1
+            case .loaded(let id, _, isLast: true):
+                trace.record(.wal, at: now, who: number, id.index, text: "\(id) loaded")
+                snapshotsLoaded += 1
+            default: break
+            }
+            deliver(.snapshot(event), to: number, life: life)
+        }
+        startSnapshotStep(on: node)
     }
 
     // Pair liveness
@@ -312,7 +327,9 @@ extension Simulation {
         process.checkInvariants()
         process.turns += 1
         let hashesNow = process.turns % hashEvery == 0 || phase == .settling
-        for reading in process.readings() {
+        let readings = process.readings()
+        watchGap(process, of: node.number, readings)
+        for reading in readings {
             if reading.isLeader {
                 checker.leads(
                     node: node.number, group: reading.group, term: reading.term, at: now)
@@ -337,7 +354,8 @@ extension Simulation {
         else { return }
         process.hashedUpTo[reading.group] = reading.applied
         checker.state(
-            node: node, group: reading.group, applied: reading.applied, hash: hash, at: now)
+            node: node, group: reading.group, applied: reading.applied, term: reading.appliedTerm,
+            hash: hash, at: now)
     }
 
     /// Whether all nodes are up and all replicas of each group have applied the same index.

@@ -18,7 +18,11 @@ public final class Simulation {
         case turnEnds(node: Int, life: Int)
         case network(VirtualNetwork.Wish)
         case syncEnds(node: Int, life: Int)
+        case backgroundSyncBegins(node: Int, life: Int)
+        case backgroundSyncEnds(node: Int, life: Int, upTo: UInt64)
+        case roomIsLookedFor(node: Int, life: Int)
         case logRead(node: Int, life: Int, LogReadWish)
+        case snapshotStep(node: Int, life: Int)
         case livenessTimer(node: Int, life: Int)
         case client(Int, generation: Int)
         case patienceEnds(Int, generation: Int)
@@ -54,6 +58,9 @@ public final class Simulation {
     var finalReadsDone = false
     /// Log reads that were asked for.
     var logReads = 0
+    /// Snapshots that became durable, and that became a state.
+    var snapshotsDurable = 0
+    var snapshotsLoaded = 0
     /// A node whose disk is damaged on purpose: that it does not start is right.
     var expectsRefusal: Int?
     /// Nodes that lost their directory, and belong to the cluster no more.
@@ -129,7 +136,12 @@ public final class Simulation {
         case .turnEnds(let node, let life): endTurn(of: node, life: life)
         case .network(let wish): fulfil(wish)
         case .syncEnds(let node, let life): syncEnded(on: node, life: life)
+        case .backgroundSyncBegins(let node, let life): beginBackgroundSync(on: node, life: life)
+        case .backgroundSyncEnds(let node, let life, let batch):
+            backgroundSyncEnded(on: node, life: life, upTo: batch)
+        case .roomIsLookedFor(let node, let life): lookForRoom(on: node, life: life)
         case .logRead(let node, let life, let wish): answer(wish, on: node, life: life)
+        case .snapshotStep(let node, let life): snapshotStepped(on: node, life: life)
         case .livenessTimer(let node, let life): sendPings(from: node, life: life)
         case .client(let number, let generation): act(client: number, generation: generation)
         case .patienceEnds(let number, let generation):

@@ -17,26 +17,43 @@ struct Database: ~Copyable {
     private var blocks: UnsafeMutablePointer<UInt32>?
     private(set) var count: Int
     var expiries: ExpiryIndex
+    /// Heap that the tables and the items in them take. What items grow and shrink by is settled by
+    /// `KeyspaceCore`.
+    var bytes: Int
 
     init() {
         unsafe tables = nil
         unsafe blocks = nil
         count = 0
         expiries = ExpiryIndex()
+        bytes = 0
     }
 
     deinit {
         guard let tables = unsafe tables else { return }
+        var ignored = 0
         for slot in 0..<HashSlot.count {
             var position = Int.max
-            while unsafe tables[slot].count > 0 {
-                _ = unsafe tables[slot].drain(.max, position: &position)
+            draining: while true {
+                switch unsafe tables[slot].drain(position: &position, &ignored) {
+                case .item(let item): OpenItem(removed: item).destroy()
+                case .structure: continue
+                case .nothing: break draining
+                }
             }
         }
         unsafe tables.deinitialize(count: HashSlot.count)
         unsafe tables.deallocate()
         unsafe blocks?.deallocate()
     }
+
+    /// What the array of tables and its counts take of the heap.
+    private static let tablesBytes =
+        HeapBlock.bytes(HashSlot.count * MemoryLayout<Table>.stride)
+        + HeapBlock.bytes(blockCount * 4)
+
+    /// The same for this database, which may have none.
+    var tablesBytes: Int { unsafe tables == nil ? 0 : Self.tablesBytes }
 
     private mutating func makeTables() -> UnsafeMutablePointer<Table> {
         if let tables = unsafe tables { return unsafe tables }
@@ -46,6 +63,7 @@ struct Database: ~Copyable {
         let counts = UnsafeMutablePointer<UInt32>.allocate(capacity: Self.blockCount)
         unsafe counts.initialize(repeating: 0, count: Self.blockCount)
         unsafe blocks = counts
+        bytes += Self.tablesBytes
         return unsafe made
     }
 
@@ -65,19 +83,21 @@ struct Database: ~Copyable {
         return unsafe tables[slot].find(key, hash: hash)?.item
     }
 
-    mutating func insert(_ item: Item, slot: Int, hash: UInt64) {
+    mutating func insert(_ item: Item, slot: Int, hash: UInt64, _: ChangePermit) {
         checkSlot(slot)
         let tables = unsafe makeTables()
-        unsafe tables[slot].insert(item, hash: hash)
+        unsafe tables[slot].insert(item, hash: hash, &bytes)
         unsafe blocks![slot / Self.slotsPerBlock] += 1
         count += 1
     }
 
     /// Takes an item out of its table (and of nothing else).
-    mutating func remove(_ key: Span<UInt8>, slot: Int, hash: UInt64) -> Item? {
+    mutating func remove(
+        _ key: Span<UInt8>, slot: Int, hash: UInt64, _: ChangePermit
+    ) -> Item? {
         checkSlot(slot)
         guard let tables = unsafe tables,
-            let item = unsafe tables[slot].remove(key, hash: hash)
+            let item = unsafe tables[slot].remove(key, hash: hash, &bytes)
         else { return nil }
         unsafe blocks![slot / Self.slotsPerBlock] -= 1
         count -= 1
@@ -85,7 +105,9 @@ struct Database: ~Copyable {
     }
 
     /// An item has moved in memory.
-    mutating func replace(_ old: Item, with item: Item, slot: Int, hash: UInt64) {
+    mutating func replace(
+        _ old: Item, with item: Item, slot: Int, hash: UInt64, _: ChangePermit
+    ) {
         checkSlot(slot)
         guard let tables = unsafe tables else { invariantFailed("a moved item has no table") }
         unsafe tables[slot].replace(old, with: item, hash: hash)
@@ -137,42 +159,62 @@ struct Database: ~Copyable {
         return (slot, hash, item)
     }
 
+    /// The first entry of a slot behind (hash, key), or the slot's first without one.
+    func next(
+        inSlot slot: Int, after hash: UInt64?, _ key: Span<UInt8>
+    ) -> (hash: UInt64, item: Item)? {
+        checkSlot(slot)
+        guard let tables = unsafe tables else { return nil }
+        guard let hash else { return unsafe tables[slot].first() }
+        return unsafe tables[slot].next(after: hash, key)
+    }
+
     /// Where a draining of the whole database stands.
     struct DrainPosition {
         var slot = 0
         var directory = Int.max
     }
 
-    /// Destroys up to `budget` items; 0 means that nothing is left. Counts and expiries of a
-    /// database being drained are void.
-    mutating func drain(_ budget: Int, position: inout DrainPosition) -> Int {
-        guard let tables = unsafe tables else { return 0 }
-        var freed = 0
-        while freed < budget, position.slot < HashSlot.count {
-            freed += unsafe tables[position.slot].drain(
-                budget - freed, position: &position.directory)
-            guard unsafe tables[position.slot].count == 0 else { continue }
+    /// Takes one item out or frees one emptied block, in slot order; `.nothing` at the end. Counts
+    /// and expiries of a database being drained are void. Empty slots cost a unit per `slotsPerBlock`.
+    mutating func drain(position: inout DrainPosition) -> Table.Drained {
+        guard let tables = unsafe tables else { return .nothing }
+        var skipped = 0
+        while position.slot < HashSlot.count {
+            switch unsafe tables[position.slot].drain(position: &position.directory, &bytes) {
+            case .item(let item): return .item(item)
+            case .structure: return .structure
+            case .nothing: break
+            }
             position.slot += 1
             position.directory = .max
+            skipped += 1
+            if skipped == Self.slotsPerBlock { return .structure }
         }
-        return freed
+        return .nothing
     }
+
+    /// Takes one chunk of the expiry index of a database being drained away; false at the end.
+    mutating func drainExpiries() -> Bool { expiries.freeChunk() }
 
     func checkInvariants() {
         expiries.checkInvariants()
         guard let tables = unsafe tables, let blocks = unsafe blocks else {
-            invariant(count == 0, "keys without tables")
+            invariant(count == 0 && bytes == 0, "keys without tables")
             return
         }
+        var found = Self.tablesBytes
         var sum = 0
         var expiring = 0
         for block in 0..<Self.blockCount {
             var inBlock = 0
             for slot in block * Self.slotsPerBlock..<(block + 1) * Self.slotsPerBlock {
-                unsafe tables[slot].checkInvariants()
+                unsafe tables[slot].checkInvariants(&found)
                 inBlock += unsafe tables[slot].count
                 unsafe tables[slot].visit { _, item in
                     if item.hasExpiry { expiring += 1 }
+                    found += item.heapBytes
+                    item.checkValue()
                     return true
                 }
             }
@@ -180,6 +222,7 @@ struct Database: ~Copyable {
             sum += inBlock
         }
         invariant(sum == count, "the database miscounts")
+        invariant(found == bytes, "the database miscounts its bytes: \(bytes) for \(found)")
         invariant(expiring == expiries.count, "the expiry index misses keys")
     }
 }

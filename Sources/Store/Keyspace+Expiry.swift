@@ -5,15 +5,15 @@ extension Keyspace {
     /// afterwards. A time that has come already leaves the key dead, to be removed by whoever meets
     /// it.
     public mutating func setExpiry(_ handle: KeyHandle, _ expiry: Int64?) {
-        let item = item(of: handle)
-        adjust(item, handle.site, expiry: expiry.map { .set($0) } ?? .remove)
+        core.adjust(
+            item(of: handle), handle.site, expiry: expiry.map { .set($0) } ?? .remove)
     }
 
     /// The earliest expiry of all keys; nil when none has one.
     public var nextExpiry: Int64? {
         var earliest: Int64?
         for database in 0..<Self.databaseCount {
-            guard let first = databases[database].expiries.first else { continue }
+            guard let first = core.state.databases[database].expiries.first else { continue }
             if first.expiry < earliest ?? .max { earliest = first.expiry }
         }
         return earliest
@@ -28,15 +28,16 @@ extension Keyspace {
         while removed < count {
             var due: (item: Item, database: Int)?
             for database in 0..<Self.databaseCount {
-                guard let first = databases[database].expiries.first, first.expiry <= time,
+                guard let first = core.state.databases[database].expiries.first,
+                    first.expiry <= time,
                     first.expiry < due?.item.expiry ?? .max
                 else { continue }
                 due = (first, database)
             }
             guard let due else { break }
             let site = site(of: due.item.key, in: due.database)
-            remove(KeyHandle(item: due.item, site: site, version: version))
-            expired += 1
+            core.remove(due.item, at: site)
+            core.state.expired += 1
             removed += 1
         }
         return removed

@@ -39,14 +39,14 @@ extension Keyspace {
     /// Visits the keys of a database in content order, dead ones included, until `body` returns
     /// false. `body` must not change the keyspace.
     public func visitKeys(_ database: Int, _ body: (KeyHandle) -> Bool) {
-        var next = databases[database].firstOccupied(from: 0)
+        var next = core.state.databases[database].firstOccupied(from: 0)
         while let slot = next {
-            let isDone = databases[database].visit(slot: slot) { hash, item in
+            let isDone = core.state.databases[database].visit(slot: slot) { hash, item in
                 let site = Site(database: database, slot: slot, hash: hash)
-                return body(KeyHandle(item: item, site: site, version: version))
+                return body(KeyHandle(item: item, site: site, version: core.state.version))
             }
             guard isDone else { return }
-            next = databases[database].firstOccupied(from: slot + 1)
+            next = core.state.databases[database].firstOccupied(from: slot + 1)
         }
     }
 
@@ -68,10 +68,11 @@ extension Keyspace {
             cursor.slot >= Int(range.first.raw)
             ? cursor : ScanCursor(slot: Int(range.first.raw))
         var visited = 0
-        while let slot = databases[database].firstOccupied(from: cursor.slot), slot < end {
+        while let slot = core.state.databases[database].firstOccupied(from: cursor.slot), slot < end
+        {
             var last: UInt64 = 0
             var next: UInt64?
-            databases[database].visit(
+            core.state.databases[database].visit(
                 slot: slot, from: slot == cursor.slot ? cursor.position << 16 : 0
             ) { hash, item in
                 if visited >= count, visited > 0, hash >> 16 != last {
@@ -81,14 +82,15 @@ extension Keyspace {
                 last = hash >> 16
                 visited += 1
                 let site = Site(database: database, slot: slot, hash: hash)
-                body(KeyHandle(item: item, site: site, version: version))
+                body(KeyHandle(item: item, site: site, version: core.state.version))
                 return true
             }
             if let next { return ScanCursor(slot: slot, position: next) }
             cursor = ScanCursor(slot: slot + 1)
             if visited >= count {
                 // Saves the client a last, empty call.
-                guard let more = databases[database].firstOccupied(from: slot + 1), more < end
+                guard let more = core.state.databases[database].firstOccupied(from: slot + 1),
+                    more < end
                 else { break }
                 return ScanCursor(slot: more)
             }
@@ -104,8 +106,8 @@ extension Keyspace {
     /// A key by its rank in content order, dead ones included.
     public func key(atRank rank: Int, in database: Int) -> KeyHandle {
         checkDatabase(database)
-        let (slot, hash, item) = databases[database].item(atRank: rank)
+        let (slot, hash, item) = core.state.databases[database].item(atRank: rank)
         let site = Site(database: database, slot: slot, hash: hash)
-        return KeyHandle(item: item, site: site, version: version)
+        return KeyHandle(item: item, site: site, version: core.state.version)
     }
 }

@@ -60,111 +60,46 @@ extension Keyspace {
         let site = site(of: key, in: database)
         let number = form == .compact ? IntegerText.parse(value) : nil
         let isEmbedded = number == nil && value.count <= Item.embeddedBytesMax
-        let item = vacate(key, site, room: isEmbedded ? value.count : 0, expiry: expiry)
-        if let number {
-            item.setInteger(number)
-        } else if isEmbedded {
-            item.setEmbedded(value)
-        } else if let slice = SharedSlice(of: value, in: owner, atLeast: Self.sharedBytesMin) {
-            item.setBoxed(slice, form: .shared)
-        } else {
-            item.setBoxed(ByteBuffer(copying: value), form: .buffer)
+        let room = isEmbedded ? value.count : 0
+        core.put(key, at: site, room: room, expiry: expiry, now: logTime) { open in
+            if let number {
+                open.setInteger(number)
+            } else if isEmbedded {
+                open.setEmbedded(value)
+            } else if let slice = SharedSlice(of: value, in: owner, atLeast: Self.sharedBytesMin) {
+                open.setBoxed(slice, form: .shared)
+            } else {
+                open.setBoxed(ByteBuffer(copying: value), form: .buffer)
+            }
+            if form == .raw { open.isRaw = true }
         }
-        if form == .raw { item.isRaw = true }
     }
 
     /// Makes `key` an integer string. All handles are stale afterwards.
     public mutating func set(
         _ key: Span<UInt8>, in database: Int, to number: Int64, expiry: ExpiryChange
     ) {
-        let site = site(of: key, in: database)
-        vacate(key, site, room: 0, expiry: expiry).setInteger(number)
+        core.put(key, at: site(of: key, in: database), room: 0, expiry: expiry, now: logTime) {
+            $0.setInteger(number)
+        }
     }
 
     /// Replaces the value of a string key by an integer, in place; the expiry stays.
     public mutating func setInteger(_ handle: KeyHandle, to number: Int64) {
         let item = item(of: handle)
         invariant(item.kind == .string, "not a string")
-        item.setInteger(number)
-    }
-
-    /// An item for `key` without a value, room for `room` bytes, and its expiry as asked.
-    mutating func vacate(
-        _ key: Span<UInt8>, _ site: Site, room: Int, expiry: ExpiryChange
-    ) -> Item {
-        guard
-            let old = databases[site.database].find(key, slot: site.slot, hash: site.hash)
-        else {
-            if case .set(let time) = expiry {
-                let item = Item(key: key, room: room, hasExpiry: true)
-                add(item, site)
-                databases[site.database].expiries.insert(item, expiry: time)
-                return item
-            }
-            let item = Item(key: key, room: room, hasExpiry: false)
-            add(item, site)
-            return item
-        }
-        var expiry = expiry
-        if old.hasExpiry, old.expiry <= logTime {
-            expired += 1
-            if case .keep = expiry { expiry = .remove }
-        }
-        dropQueue.retireValue(of: old)
-        old.clearValue()
-        // A block much larger than needed goes back.
-        let isTooLarge = old.capacity > 64 && room < old.capacity / 4
-        return adjust(old, site, atLeast: room, mustMove: isTooLarge, expiry: expiry)
-    }
-
-    private mutating func add(_ item: Item, _ site: Site) {
-        version &+= 1
-        databases[site.database].insert(item, slot: site.slot, hash: site.hash)
-    }
-
-    /// Changes an item's expiry and gives it room for at least `room` value bytes; a value that is
-    /// there stays. The item may move; all handles are stale then.
-    @discardableResult
-    mutating func adjust(
-        _ old: Item, _ site: Site, atLeast room: Int = 0, mustMove: Bool = false,
-        expiry: ExpiryChange
-    ) -> Item {
-        let wasExpiring = old.hasExpiry
-        let time: Int64? =
-            switch expiry {
-            case .remove: nil
-            case .keep: wasExpiring ? old.expiry : nil
-            case .set(let time): time
-            }
-        let willExpire = time != nil
-        var item = old
-        if mustMove || room > old.capacity || willExpire != wasExpiring {
-            version &+= 1
-            let index = wasExpiring ? old.heapIndex : 0
-            if wasExpiring, !willExpire { databases[site.database].expiries.remove(old) }
-            item = old.rebuilt(room: room, hasExpiry: willExpire)
-            databases[site.database].replace(
-                old, with: item, slot: site.slot, hash: site.hash)
-            if wasExpiring, willExpire {
-                databases[site.database].expiries.moved(to: item, at: index)
-            }
-        }
-        guard let time else { return item }
-        if wasExpiring {
-            databases[site.database].expiries.change(item, to: time)
-        } else {
-            databases[site.database].expiries.insert(item, expiry: time)
-        }
-        return item
+        core.change(item, at: handle.site) { $0.setInteger(number) }
     }
 
     /// Appends to a string key; returns its new length in bytes. All handles are stale afterwards.
     public mutating func append(_ handle: KeyHandle, _ more: Span<UInt8>) -> Int {
         let item = grow(handle, by: more.count)
-        if item.form == .embedded {
-            item.appendEmbedded(more)
-        } else {
-            unsafe item.box(of: ByteBuffer.self).pointee.append(more)
+        core.change(item, at: handle.site) { open in
+            if item.form == .embedded {
+                open.appendEmbedded(more)
+            } else {
+                unsafe item.box(of: ByteBuffer.self).pointee.append(more)
+            }
         }
         return item.stringBytes.count
     }
@@ -178,33 +113,45 @@ extension Keyspace {
         let count = string(handle).count
         let end = offset + bytes.count
         let item = grow(handle, by: max(0, end - count))
-        item.extendWithZeros(to: max(end, count))
-        item.patch(at: offset, bytes)
+        core.change(item, at: handle.site) { open in
+            open.extendWithZeros(to: max(end, count))
+            open.patch(at: offset, bytes)
+        }
         return item.stringBytes.count
     }
 
-    /// Makes the value raw bytes of its own with room for `extra` more.
+    /// Makes the value raw bytes of its own with room for `extra` more; `isRaw` in every case, which
+    /// must not depend on whether an image has made a slice of a buffer.
     private mutating func grow(_ handle: KeyHandle, by extra: Int) -> Item {
         let item = item(of: handle)
         invariant(item.kind == .string, "not a string")
-        version &+= 1
-        guard item.form != .buffer else { return item }  // ByteBuffer grows by itself
-        let digits = DecimalText(item.form == .integer ? item.integer : 0)
-        let count = item.form == .integer ? digits.span.count : item.stringBytes.count
+        core.state.version &+= 1
+        // First of all, because what an image shares is no buffer of its own any more.
+        let form = core.change(item, at: handle.site) { open in
+            open.isRaw = true
+            return open.item.form
+        }
+        guard form != .buffer else { return item }  // ByteBuffer grows by itself
+        let digits = DecimalText(form == .integer ? item.integer : 0)
+        let count = form == .integer ? digits.span.count : item.stringBytes.count
         let wanted = count + extra
         guard wanted > Item.embeddedBytesMax else {
             let room = min(wanted + wanted / 2, Item.embeddedBytesMax)
             let fits = wanted <= item.capacity
-            let moved = adjust(
-                item, handle.site, atLeast: fits ? 0 : room, expiry: .keep)
-            if moved.form == .integer { moved.setEmbedded(digits.span) }
-            moved.isRaw = true
+            let moved = core.adjust(item, handle.site, atLeast: fits ? 0 : room, expiry: .keep)
+            core.change(moved, at: handle.site) { open in
+                if open.item.form == .integer { open.setEmbedded(digits.span) }
+                open.isRaw = true
+            }
             return moved
         }
-        var buffer = ByteBuffer(minimumCapacity: wanted)
-        buffer.append(item.form == .integer ? digits.span : item.stringBytes)
-        item.setBoxed(buffer, form: .buffer)
+        core.change(item, at: handle.site) { open in
+            var buffer = ByteBuffer(minimumCapacity: wanted)
+            buffer.append(form == .integer ? digits.span : item.stringBytes)
+            open.setBoxed(buffer, form: .buffer)
+            open.isRaw = true
+        }
         guard item.capacity > 64 else { return item }
-        return adjust(item, handle.site, mustMove: true, expiry: .keep)
+        return core.adjust(item, handle.site, mustMove: true, expiry: .keep)
     }
 }

@@ -18,14 +18,11 @@ public struct Keyspace: ~Copyable {
     /// The slots whose keys live here.
     public let ranges: [SlotRange]
     /// From when on collections leave their compact encodings.
-    public let limits: EncodingLimits
+    public internal(set) var limits: EncodingLimits
     /// Gives the order of keys, and of the members of collections.
     public let order: SipHash
 
-    var databases: DatabaseArray
-    var dropQueue = DropQueue()
-    /// Rises whenever items move or die, so that a stale handle is noticed.
-    var version: UInt64 = 0
+    let core: KeyspaceCore
 
     /// Milliseconds since 1970 as of the last entry applied; never falls.
     public var logTime: Int64 = 0 {
@@ -37,15 +34,17 @@ public struct Keyspace: ~Copyable {
     /// Reads that did not.
     public internal(set) var misses: UInt64 = 0
     /// Keys removed because their time had come.
-    public internal(set) var expired: UInt64 = 0
+    public var expired: UInt64 { core.state.expired }
 
     /// An empty keyspace for `ranges`, ordered by `hash`, which must be equal on all replicas.
     public init(ranges: [SlotRange], hash: SipHash, limits: EncodingLimits) {
         self.ranges = ranges
         self.limits = limits
         order = hash
-        databases = DatabaseArray(count: Self.databaseCount)
+        core = KeyspaceCore(order: hash)
     }
+
+    deinit { core.destroy() }
 
     /// Where a key belongs.
     struct Site {
@@ -67,19 +66,19 @@ public struct Keyspace: ~Copyable {
     /// Number of keys in a database, those that are dead and not yet removed included, as DBSIZE.
     public func keyCount(_ database: Int) -> Int {
         checkDatabase(database)
-        return databases[database].count
+        return core.state.databases[database].count
     }
 
     /// Number of keys in a database that have an expiry.
     public func expiringCount(_ database: Int) -> Int {
         checkDatabase(database)
-        return databases[database].expiries.count
+        return core.state.databases[database].expiries.count
     }
 
     /// Number of keys of one slot.
     public func keyCount(_ database: Int, slot: Int) -> Int {
         checkDatabase(database)
-        return databases[database].count(ofSlot: slot)
+        return core.state.databases[database].count(ofSlot: slot)
     }
 
     // Lookup.
@@ -87,10 +86,11 @@ public struct Keyspace: ~Copyable {
     /// The key's handle, dead or alive; nil when it is not there.
     public func locate(_ key: Span<UInt8>, in database: Int) -> KeyHandle? {
         let site = site(of: key, in: database)
-        guard let item = databases[database].find(key, slot: site.slot, hash: site.hash) else {
+        guard let item = core.state.databases[database].find(key, slot: site.slot, hash: site.hash)
+        else {
             return nil
         }
-        return KeyHandle(item: item, site: site, version: version)
+        return KeyHandle(item: item, site: site, version: core.state.version)
     }
 
     /// For changes: the key's handle if it is alive. A dead key is removed.
@@ -98,7 +98,7 @@ public struct Keyspace: ~Copyable {
         guard let handle = locate(key, in: database) else { return nil }
         guard isDead(handle) else { return handle }
         remove(handle)
-        expired += 1
+        core.state.expired += 1
         return nil
     }
 
@@ -127,7 +127,7 @@ public struct Keyspace: ~Copyable {
 
     /// The item behind a handle, which must not be stale.
     func item(of handle: KeyHandle) -> Item {
-        invariant(handle.version == version, "a key handle outlived its key")
+        invariant(handle.version == core.state.version, "a key handle outlived its key")
         return handle.item
     }
 
@@ -135,22 +135,13 @@ public struct Keyspace: ~Copyable {
 
     /// Removes a key. All handles are stale afterwards.
     public mutating func remove(_ handle: KeyHandle) {
-        let item = item(of: handle)
-        let site = handle.site
-        version &+= 1
-        if item.hasExpiry { databases[site.database].expiries.remove(item) }
-        let removed = databases[site.database].remove(item.key, slot: site.slot, hash: site.hash)
-        invariant(removed == item, "removed another key than the one found")
-        dropQueue.retireValue(of: item)
-        item.destroy()
+        core.remove(item(of: handle), at: handle.site)
     }
 
     /// Removes all keys of a database in constant time; `reclaim` frees their memory.
     public mutating func removeAll(in database: Int) {
         checkDatabase(database)
-        guard databases[database].count > 0 else { return }
-        version &+= 1
-        dropQueue.retire(databases.exchange(Database(), at: database))
+        core.removeAll(in: database)
     }
 
     /// Removes all keys of all databases in constant time.
@@ -158,13 +149,24 @@ public struct Keyspace: ~Copyable {
         for database in 0..<Self.databaseCount { removeAll(in: database) }
     }
 
-    /// Frees memory of removed keys, at most about `budget` keys or collections; returns whether
-    /// some is left to free. Not part of the replicated state: call it whenever there is time.
+    /// Frees memory of what was removed, at most `budget` blocks of the heap (a key, or a node of a
+    /// collection); returns whether some is left to free. Not part of the replicated state: call it
+    /// whenever there is time.
     @discardableResult
-    public mutating func reclaim(budget: Int) -> Bool { dropQueue.reclaim(budget: budget) }
+    public mutating func reclaim(budget: Int) -> Bool { core.reclaim(budget: budget) }
 
     /// Whether `reclaim` has something to free.
-    public var hasGarbage: Bool { !dropQueue.isEmpty }
+    public var hasGarbage: Bool { !core.state.dropQueue.isEmpty }
+
+    /// Heap that keys, values, tables and indexes take, as the allocator rounds it, and what waits
+    /// for `reclaim`. Bytes, O(1).
+    public var memoryBytes: Int { core.heapBytes }
+
+    /// Whether no database has a key, dead ones included.
+    public var isEmpty: Bool {
+        for database in 0..<Self.databaseCount where keyCount(database) > 0 { return false }
+        return true
+    }
 
     /// Counts a read that found its key.
     public mutating func countHit() { hits &+= 1 }
@@ -179,7 +181,7 @@ public struct Keyspace: ~Copyable {
 
     /// Walks all structures; for tests and the simulator.
     public func checkInvariants() {
-        for database in 0..<Self.databaseCount { databases[database].checkInvariants() }
+        for database in 0..<Self.databaseCount { core.state.databases[database].checkInvariants() }
     }
 }
 

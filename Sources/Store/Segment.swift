@@ -50,6 +50,9 @@ struct Segment: Equatable {
         unsafe base.assumingMemoryBound(to: Header.self)
     }
 
+    /// What the block takes of the heap.
+    var heapBytes: Int { HeapBlock.bytes(Self.headerBytes + capacity * 16) }
+
     var count: Int { unsafe Int(header.pointee.count) }
     var capacity: Int { unsafe Int(header.pointee.capacity) }
 

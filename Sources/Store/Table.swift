@@ -14,6 +14,8 @@ internal import Bytes
 /// no directory. Rejected: one array with gaps (ordered linear probing), whose growth moves
 /// everything at once, which hurts when hash tags put millions of keys into one slot.
 ///
+/// Functions that allocate or free count what that takes of the heap in `bytes`, their caller's.
+///
 /// Invariants:
 /// 1. `root` is nil iff `count` is 0.
 /// 2. With `depth` 0, `root` is a segment of depth 0; else a directory, and every segment of depth
@@ -80,6 +82,8 @@ struct Table: ~Copyable {
         return UInt(bitPattern: block)
     }
 
+    private static func directoryBytes(depth: Int) -> Int { HeapBlock.bytes(8 + 8 << depth) }
+
     private func directoryIndex(of hash: UInt64) -> Int {
         depth == 0 ? 0 : Int(hash >> UInt64(64 - depth))
     }
@@ -134,37 +138,45 @@ struct Table: ~Copyable {
     // Change.
 
     /// Adds an item whose key is not there yet.
-    mutating func insert(_ item: Item, hash: UInt64) {
-        if root == 0 { root = Segment(capacity: 0, depth: 0).address }
+    mutating func insert(_ item: Item, hash: UInt64, _ bytes: inout Int) {
+        if root == 0 {
+            let first = Segment(capacity: 0, depth: 0)
+            root = first.address
+            bytes += first.heapBytes
+        }
         var directoryIndex = directoryIndex(of: hash)
         var segment = segment(at: directoryIndex)
         while segment.count >= Segment.countMax, maySplit(segment) {
-            split(segment)
+            split(segment, &bytes)
             directoryIndex = self.directoryIndex(of: hash)
             segment = self.segment(at: directoryIndex)
         }
         let (index, found) = segment.search(hash, item.key)
         invariant(!found, "inserted a key twice")
-        replace(
-            segment, with: segment.inserting(item, hash: hash, at: index), at: directoryIndex)
+        bytes -= segment.heapBytes
+        let changed = segment.inserting(item, hash: hash, at: index)
+        bytes += changed.heapBytes
+        replace(segment, with: changed, at: directoryIndex)
         count += 1
     }
 
     /// Takes an item out; it now belongs to the caller.
-    mutating func remove(_ key: Span<UInt8>, hash: UInt64) -> Item? {
+    mutating func remove(_ key: Span<UInt8>, hash: UInt64, _ bytes: inout Int) -> Item? {
         guard root != 0 else { return nil }
         let directoryIndex = directoryIndex(of: hash)
         let segment = segment(at: directoryIndex)
         let (index, found) = segment.search(hash, key)
         guard found else { return nil }
         let item = segment.item(at: index)
+        bytes -= segment.heapBytes
         let rest = segment.removing(at: index)
+        bytes += rest.heapBytes
         replace(segment, with: rest, at: directoryIndex)
         count -= 1
         if count == 0 {
-            freeStructure()
+            freeStructure(&bytes)
         } else {
-            mergeAround(directoryIndex)
+            mergeAround(directoryIndex, &bytes)
         }
         return item
     }
@@ -174,12 +186,14 @@ struct Table: ~Copyable {
         return depth < 32 && directoryCount * Self.entriesPerReferenceMin <= count
     }
 
-    private mutating func split(_ segment: Segment) {
+    private mutating func split(_ segment: Segment, _ bytes: inout Int) {
         invariant(segment.count > 0, "an empty segment is not split")
-        if segment.depth == depth { deepen() }
+        if segment.depth == depth { deepen(&bytes) }
         let span = 1 << (depth - segment.depth)
         let start = directoryIndex(of: segment.hash(at: 0)) & ~(span - 1)
+        bytes -= segment.heapBytes
         let (lower, upper) = segment.split()
+        bytes += lower.heapBytes + upper.heapBytes
         for reference in 0..<span {
             unsafe directory[start + reference] =
                 (reference < span / 2 ? lower : upper).address
@@ -188,7 +202,7 @@ struct Table: ~Copyable {
     }
 
     /// Doubles the directory: every segment is referred to twice as often.
-    private mutating func deepen() {
+    private mutating func deepen(_ bytes: inout Int) {
         let successor = Self.allocateDirectory(depth: depth + 1)
         let target = unsafe UnsafeMutablePointer<UInt>(bitPattern: successor)!
         unsafe target[0] = 0  // no segment is that deep yet
@@ -197,13 +211,14 @@ struct Table: ~Copyable {
             unsafe target[1 + 2 * index] = address
             unsafe target[2 + 2 * index] = address
         }
-        if depth > 0 { freeDirectory() }
+        if depth > 0 { freeDirectory(&bytes) }
+        bytes += Self.directoryBytes(depth: depth + 1)
         root = successor
         depth += 1
     }
 
     /// Joins the segment at `index` with its other half while both are small.
-    private mutating func mergeAround(_ index: Int) {
+    private mutating func mergeAround(_ index: Int, _ bytes: inout Int) {
         var index = index
         while depth > 0 {
             let segment = segment(at: index)
@@ -215,26 +230,28 @@ struct Table: ~Copyable {
             else { return }
             if segment.depth == depth { deepest = deepest - 2 }
             let isLower = start & span == 0
+            bytes -= segment.heapBytes + other.heapBytes
             let merged =
                 isLower ? Segment.merged(segment, other) : Segment.merged(other, segment)
+            bytes += merged.heapBytes
             let first = min(start, start ^ span)
             for reference in first..<first + 2 * span {
                 unsafe directory[reference] = merged.address
             }
             index = first
             while depth > 0, deepest == 0 {
-                flatten()
+                flatten(&bytes)
                 index >>= 1
             }
         }
     }
 
     /// Halves the directory, once no segment needs its last bit.
-    private mutating func flatten() {
+    private mutating func flatten(_ bytes: inout Int) {
         invariant(depth > 0 && deepest == 0, "the directory is needed")
         if depth == 1 {
             let only = unsafe directory[0]
-            freeDirectory()
+            freeDirectory(&bytes)
             root = only
             depth = 0
             return
@@ -248,25 +265,28 @@ struct Table: ~Copyable {
             if Segment(address: address).depth == depth - 1 { deep += 1 }
         }
         unsafe target[0] = deep
-        freeDirectory()
+        freeDirectory(&bytes)
+        bytes += Self.directoryBytes(depth: depth - 1)
         root = successor
         depth -= 1
     }
 
-    private mutating func freeDirectory() {
+    private mutating func freeDirectory(_ bytes: inout Int) {
+        bytes -= Self.directoryBytes(depth: depth)
         unsafe UnsafeMutablePointer<UInt>(bitPattern: root)!.deallocate()
     }
 
     /// Frees the empty segments and the directory.
-    private mutating func freeStructure() {
+    private mutating func freeStructure(_ bytes: inout Int) {
         invariant(count == 0, "freed a table with entries")
         var index = 0
         while root != 0, index < directoryCount {
             let segment = segment(at: index)
             index += 1 << (depth - segment.depth)
+            bytes -= segment.heapBytes
             segment.deallocate()
         }
-        if depth > 0 { freeDirectory() }
+        if depth > 0 { freeDirectory(&bytes) }
         root = 0
         depth = 0
     }
@@ -306,34 +326,75 @@ struct Table: ~Copyable {
         }
     }
 
-    /// Destroys up to `budget` items, for freeing in slices; returns how many.
-    ///
-    /// `position` is the caller's memory between slices, first `.max`: everything from that
-    /// reference on is empty already. A table that is being drained can only be drained further.
-    mutating func drain(_ budget: Int, position: inout Int) -> Int {
-        var freed = 0
-        while freed < budget, root != 0 {
-            let index = min(position, directoryCount) - 1
+    /// The first entry behind (hash, key), or the first of all: where an iteration that was
+    /// interrupted goes on.
+    func next(after hash: UInt64, _ key: Span<UInt8>) -> (hash: UInt64, item: Item)? {
+        guard root != 0 else { return nil }
+        var index = directoryIndex(of: hash)
+        var (entry, found) = segment(at: index).search(hash, key)
+        if found { entry += 1 }
+        while true {
             let segment = segment(at: index)
-            if segment.count > 0 {
-                segment.removeLast().destroy()
-                count -= 1
-                freed += 1
-                if count == 0 { freeStructure() }
-            } else {
-                position = index & ~((1 << (depth - segment.depth)) - 1)
-            }
+            if entry < segment.count { return (segment.hash(at: entry), segment.item(at: entry)) }
+            let span = 1 << (depth - segment.depth)
+            index = (index & ~(span - 1)) + span
+            if index >= directoryCount { return nil }
+            entry = 0
         }
-        return freed
     }
 
-    /// The whole structure; for tests and the simulator.
-    func checkInvariants() {
+    /// The first entry of all.
+    func first() -> (hash: UInt64, item: Item)? {
+        var first: (hash: UInt64, item: Item)?
+        visit { hash, item in
+            first = (hash, item)
+            return false
+        }
+        return first
+    }
+
+    /// What a step of draining gave.
+    enum Drained {
+        /// An item, which is the caller's now.
+        case item(Item)
+        /// Only an emptied segment was freed.
+        case structure
+        case nothing
+    }
+
+    /// Takes one item out, the last in order, or frees one emptied segment; for freeing in slices.
+    ///
+    /// `position` is the caller's memory between steps, first `.max`: everything from that
+    /// reference on is freed already. A table that is being drained can only be drained further.
+    mutating func drain(position: inout Int, _ bytes: inout Int) -> Drained {
+        guard root != 0 else { return .nothing }
+        let index = min(position, directoryCount) - 1
+        guard index >= 0 else {
+            invariant(count == 0, "a drained table has items")
+            if depth > 0 { freeDirectory(&bytes) }
+            root = 0
+            depth = 0
+            return .structure
+        }
+        let segment = segment(at: index)
+        if segment.count > 0 {
+            count -= 1
+            return .item(segment.removeLast())
+        }
+        position = index & ~((1 << (depth - segment.depth)) - 1)
+        bytes -= segment.heapBytes
+        segment.deallocate()
+        return .structure
+    }
+
+    /// The whole structure; for tests and the simulator. Adds what it takes of the heap to `bytes`.
+    func checkInvariants(_ bytes: inout Int) {
         invariant((root == 0) == (count == 0), "an empty table keeps memory")
         guard root != 0 else { return }
         var index = 0
         var found = 0
         var deep = 0
+        if depth > 0 { bytes += Self.directoryBytes(depth: depth) }
         while index < directoryCount {
             let segment = segment(at: index)
             invariant(segment.depth <= depth, "a segment deeper than the directory")
@@ -344,6 +405,7 @@ struct Table: ~Copyable {
             }
             segment.checkInvariants(prefix: depth == 0 ? 0 : UInt64(index) << UInt64(64 - depth))
             found += segment.count
+            bytes += segment.heapBytes
             if segment.depth == depth { deep += 1 }
             index += span
         }

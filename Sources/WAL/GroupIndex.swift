@@ -9,7 +9,8 @@ internal import Raft
 /// walk would meet entries that are void.
 ///
 /// Invariants: `first` rises strictly from point to point; so do the places. The first point of a
-/// group in each segment, and the first after each truncation, exist and are never thinned out.
+/// group, its first in each segment, and the first after each truncation exist and are never thinned
+/// out. There are no points without entries.
 struct GroupIndex {
     struct Point: Equatable {
         var first: LogIndex
@@ -22,13 +23,30 @@ struct GroupIndex {
 
     let group: GroupID
     private(set) var points: [Point] = []
-    /// The first index the log holds for this group; entries begin at 1.
+    /// The first index the log holds for this group, or will hold.
     private(set) var first: LogIndex = 1
+    /// `first - 1` while there are no entries.
     private(set) var last: LogIndex = 0
+    /// The term of the entry before `first`.
+    private(set) var precedingTerm: Term = 0
     private var bytesSincePoint = 0
     private var truncatedSinceAppend = false
 
     init(group: GroupID) { self.group = group }
+
+    /// An index without points, for a group of which only its range is known.
+    init(_ known: Checkpoint.Group) {
+        group = known.group
+        first = known.precedingIndex + 1
+        last = known.last
+        precedingTerm = known.precedingTerm
+    }
+
+    /// Where the oldest entry that is needed lies, or up to `WALLimits.pointDistance` before it in
+    /// the same segment; nil without entries.
+    var oldestPlace: WALPosition? {
+        points.first.map { WALPosition(segment: UInt64($0.segment), offset: Int($0.offset)) }
+    }
 
     /// Notes a record with entries `first...last` at `place`. Returns whether that made a point.
     mutating func append(
@@ -64,10 +82,27 @@ struct GroupIndex {
         invariant(index >= first && index <= last, "truncation outside the log")
         last = index - 1
         truncatedSinceAppend = true
-        let kept = points.partitionPoint { $0.first >= index }
+        let kept = last < first ? 0 : points.partitionPoint { $0.first >= index }
         let removed = points.count - kept
         points.removeSubrange(kept...)
         return removed
+    }
+
+    /// Lets the log begin behind `index`. Returns how many points went.
+    mutating func start(after index: LogIndex, term: Term) -> Int {
+        invariant(index + 1 >= first, "a log's start goes back")
+        first = index + 1
+        precedingTerm = term
+        let before = points.count
+        if last <= index {
+            last = index
+            points.removeAll()
+        } else {
+            // The point before the first needed entry stays, and must not be thinned out.
+            points.removeSubrange(..<max(0, points.partitionPoint { $0.first > first } - 1))
+            if !points.isEmpty { points[0].isBound = true }
+        }
+        return before - points.count
     }
 
     /// Drops every second point that is not bound. Returns how many went.
@@ -130,6 +165,22 @@ struct LogIndexes {
         return slot
     }
 
+    /// Takes over what a checkpoint knows of a group that has no record yet.
+    mutating func adopt(_ known: Checkpoint.Group) {
+        invariant(groups.last.map { $0.group < known.group } ?? true, "groups out of order")
+        groups.append(GroupIndex(known))
+    }
+
+    /// The oldest segment in which an entry lies that some group needs; nil if there is none.
+    var oldestSegment: UInt64? {
+        var oldest: UInt64?
+        for group in groups {
+            guard let place = group.oldestPlace else { continue }
+            oldest = min(oldest ?? .max, place.segment)
+        }
+        return oldest
+    }
+
     /// The index of `group`, if it ever had a record.
     func find(_ group: GroupID) -> GroupIndex? {
         let slot = groups.partitionPoint { $0.group >= group }
@@ -149,6 +200,11 @@ struct LogIndexes {
     /// Voids entries of the group at `slot`.
     mutating func truncate(slot: Int, from index: LogIndex) {
         pointCount -= groups[slot].truncate(from: index)
+    }
+
+    /// Lets the log of the group at `slot` begin behind `index`.
+    mutating func start(slot: Int, after index: LogIndex, term: Term) {
+        pointCount -= groups[slot].start(after: index, term: term)
     }
 
     private mutating func thin() {

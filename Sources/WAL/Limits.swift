@@ -5,6 +5,13 @@ public enum WALLimits {
     /// Default size of a segment file. Large enough that rotation (two more syncs) is rare, small
     /// enough that preallocating one ahead of need does not hurt.
     public static let segmentBytes = 64 << 20
+    /// The size of segments for a log that is to stay below `bytes`: an eighth, so that a cut frees
+    /// most of what it could, at least 1 MiB and at most `segmentBytes`.
+    public static func segmentBytes(forLogOf bytes: Int) -> Int {
+        let eighth = bytes / 8 / sectorBytes * sectorBytes
+        return min(max(eighth, 1 << 20), segmentBytes)
+    }
+
     /// Segments smaller than this are refused by an invariant; tests use small ones.
     public static let segmentBytesMin = 4096
     /// One turn's batch. The engine's back-pressure keeps it far below; beyond it the process stops
@@ -26,4 +33,7 @@ public enum WALLimits {
     public static let recoveryPieceBytes = 1 << 20
     /// A node record (identity, boot).
     public static let nodeRecordBytesMax = 64 << 10
+    /// All node records that count, together: every checkpoint repeats them. Beyond it the process
+    /// stops by invariant, since only a caller that never replaces any gets there.
+    public static let nodeRecordsBytesMax = 1 << 20
 }

@@ -15,28 +15,44 @@
 // Segment header (one sector)               Batch header (64 bytes, at a sector's start)
 //     0  u64 magic "SKEINWAL"                   0  u32 magic "\xB5SKB"
 //     8  u32 checksum of bytes 12..<512         4  u32 checksum of bytes 8..<64
-//    12  u32 format version, 1                  8  u64 salt of the segment
+//    12  u32 format version, 2                  8  u64 salt of the segment
 //    16  u64 segment number                    16  u64 segment number
 //    24  u64 salt                              24  u64 batch number
 //    32  u64 log identity                      32  u64 mark: all batches up to this number were
 //    40  u64 capacity of the file in bytes             durable when this one was sealed
-//    48  u64 oldest segment that must exist    40  u32 length of the body: records and padding
+//    48  u64 oldest segment needed then        40  u32 length of the body: records and padding
 //    56  u64 number of its first batch         44  u32 checksum of the body
 //    64  u64 end of the segment before         48  u32 chain: header checksum of the batch before
 //    72  u32 chain of the batch before         52  zeros
 //    76  zeros
 //
 // Record header (32 bytes, not aligned)
-//     0  u8  kind: 1 node, 2 hard state, 3 truncate, 4 entries (0: padding, the batch ends here)
+//     0  u8  kind (0: padding, the batch ends here)
 //     1  three zeros
-//     4  u32 group
-//     8  u64 a     node: 0   hard state: term           truncate: first index cut   entries: first
-//    16  u64 b     node: 0   hard state: vote, 0 none   truncate: 0                 entries: last
-//    24  u32 payload length (node: opaque bytes; entries: entry records as in Raft/EntryRecord)
+//     4  u32 group, 0 where none is meant
+//     8  u64 a
+//    16  u64 b
+//    24  u32 payload length
 //    28  u32 checksum of bytes 0..<28
+//
+//     kind          a                       b                        payload
+//     1 node        class, 0 none           0                        opaque bytes
+//     2 hard state  term                    vote, 0 none
+//     3 truncate    first index cut         0
+//     4 entries     first index             last index               as in Raft/EntryRecord
+//     5 start       last index not needed   its term
+//     6 checkpoint  0                       0                        as in Checkpoint.swift
 //
 // The header checksum of a batch covers its body's checksum and the chain, so it stands for the
 // whole history of its segment and, through the segment header, of the log.
+//
+// How the log stays bounded. A *start* record says that a group's log begins behind an index from
+// now on: what stands before is in a durable snapshot. A start at or above the group's last index
+// empties its log. Every segment opens with a *checkpoint*: the small state of all groups (term,
+// vote, start, last index) and the node's own records, as of its beginning. So any prefix of the
+// segments can go as soon as no group needs an entry in it. Nothing else says which segments may be
+// missing: a log that is complete without them did not need them. The file of such a segment is
+// removed, or used again for a later one.
 //
 // Invariants. W are kept by the writer and whoever executes its batches, R by recovery.
 //  W1 A batch is written once, at the place chosen when it was sealed, and never again. Batches
@@ -48,15 +64,31 @@
 //     in the relaxed appendfsync modes too.
 //  W5 A salt is random per run and mixed per segment; the log identity is random per directory.
 //  W6 Per group the entries of successive records are contiguous, except after a truncate record,
-//     which cuts at or below the last index; a group's record order is its history's order.
+//     which cuts at or below the last index, and a start record, which may jump ahead of it; a
+//     group's record order is its history's order.
+//  W7 The first record of each segment's first batch is a checkpoint of what the batches before add
+//     up to; there is none elsewhere. Node records of one class count once, the newest, there and
+//     in what recovery returns.
+//  W8 A segment is given up only when no group needs an entry in it or before it, by records that
+//     are durable (starts, and truncations too), and a later segment's first batch is durable.
+//     `oldest` in a header states this for the moment before its own first batch.
+//  W9 A file that is used again loses its header sector first: zeros, synced, then the rename to
+//     its new name, then a sync of the directory. Its old batches stay: they carry another salt and
+//     another segment number.
 //  R1 The host syncs the files and the directory before recovery reads them: what a dead process
 //     wrote but did not sync is durable, or gone, before anybody relies on it.
 //  R2 Batches count in order, each with the right salt, segment, number, chain and checksums. The
 //     first that fails ends the log. Nothing behind it is ever used.
 //  R3 That end is a *torn tail* if nothing proves that the failed batch was durable, and dropped.
 //     It is *corruption* if a later segment exists (W2), or a later batch header with a valid
-//     checksum and the right salt carries a mark at or above its number. Then the node refuses to
-//     start: cutting would forget what it has promised (Alagappan et al., FAST '18).
+//     checksum and the right salt carries a mark at or above its number, or the last run left such
+//     a mark beside the log (WALMark.swift). Then the node refuses to start: cutting would forget what it has promised (Alagappan et al., FAST '18).
+//  R4 Recovery reads the newest gapless run of segments with whole headers, not below `oldest` of
+//     the newest one. The first checkpoint in it stands for everything before. Every further one
+//     must equal what the replay has come to.
+//  R5 If a group lacks entries at the end, or no checkpoint was found, then what is missing was
+//     needed: refused, and named. A segment that is missing or damaged while nothing in it is
+//     needed does no harm. The newest segment is always needed.
 //
 // Why a dropped tail stays dropped. By W3 the next run opens a new segment, whose header names the
 // end at which recovery stopped. Once that header is durable, bytes behind that end are not read.
@@ -65,15 +97,20 @@
 // its header, may be used by the next run under the same number: its old batches carry another
 // salt (W5). Its header sector is all zero or whole, since it goes from zeros to its contents once.
 //
-// What a mark cannot show: damage to the last batches before the mark that never got one. An idle
-// log therefore writes an empty batch that only carries the mark (`needsIdleMark`), so the window
-// is the time between the last write and the next. The loss of the newest segment's *file* leaves
-// no trace either; files are not lost singly by crashes (the directory is synced on creation).
+// What a mark in a batch cannot show: damage to the last batches before the mark that never got one.
+// The mark beside the log shows it after a kill, also the loss of the newest segment's file. After a
+// loss of power that mark may be gone. An idle log therefore writes an empty batch that only carries
+// the mark (`needsIdleMark`), so the window is the time between the last write and the next, in a
+// process that lost its power there. Files are not lost singly by crashes (the directory is synced
+// on creation).
 //
 // Rejected: a checksum per record only (a lost sector in the middle of unsynced batches would
 // resurrect what follows); continuing behind a torn tail in the same segment (needs an epoch in
 // each batch, and proof that equal bytes do not join an old chain again); "a zero sector means torn"
-// (a durable zeroed sector would be cut away silently).
+// (a durable zeroed sector would be cut away silently); a file that lists the segments (one more
+// thing to keep in step, to sync and to damage; the checkpoints say all that it would); copying
+// entries that an idle group needs into newer segments (a snapshot of that group is cheaper, and
+// `WALWriter.oldestHolder` names it).
 
 internal import Bytes
 internal import Raft
@@ -88,6 +125,10 @@ enum RecordKind: UInt8 {
     case truncate = 3
     /// A run of entry records of one group.
     case entries = 4
+    /// A group's log begins behind an index.
+    case start = 5
+    /// The small state of the whole log, at the beginning of a segment.
+    case checkpoint = 6
 }
 
 /// The fixed part of a record. What `a` and `b` mean depends on the kind; see above.

@@ -8,14 +8,20 @@ public final class RecoveredGroup {
     public internal(set) var term: Term = 0
     public internal(set) var vote: NodeID?
     /// The first index that the log holds.
-    public let firstIndex: LogIndex = 1
-    /// 0 for a group without entries.
-    public internal(set) var lastIndex: LogIndex = 0
+    public private(set) var firstIndex: LogIndex = 1
+    /// The term of the entry before `firstIndex`.
+    public private(set) var precedingTerm: Term = 0
+    /// `firstIndex - 1` for a group without entries.
+    public private(set) var lastIndex: LogIndex = 0
     /// Where each term begins, ascending: enough to tell the term of any index.
     public private(set) var termStarts: [TermStart] = []
     /// The newest entries as entry records, `tailFirst...lastIndex`, as far as the budget went.
     public private(set) var tail = ByteBuffer()
     public private(set) var tailFirst: LogIndex = 1
+
+    /// The last entry that is only known from the checkpoint with which the replay began: it lies in
+    /// a segment before.
+    private var unreadLast: LogIndex = 0
 
     /// Where runs begin in the tail: index, and bytes since the tail's very first byte.
     private var runs: [(first: LogIndex, offset: Int)] = []
@@ -24,7 +30,24 @@ public final class RecoveredGroup {
 
     init(_ group: GroupID) { self.group = group }
 
+    /// A group as a checkpoint knows it, its entries yet to be read.
+    init(_ known: Checkpoint.Group) {
+        group = known.group
+        term = known.hardState.term
+        vote = known.hardState.vote == 0 ? nil : NodeID(known.hardState.vote)
+        firstIndex = known.precedingIndex + 1
+        precedingTerm = known.precedingTerm
+        lastIndex = known.last
+        unreadLast = known.last
+        tailFirst = known.last + 1
+    }
+
+    /// Whether all entries `firstIndex...lastIndex` were read.
+    var isComplete: Bool { unreadLast < firstIndex }
+
     var tailBytes: Int { tail.count }
+
+    var hardState: HardState { HardState(term: term, vote: vote?.raw ?? 0) }
 
     /// What the group's core starts from. Moves the tail out: once.
     public func restored() -> RestoredGroup {
@@ -32,6 +55,7 @@ public final class RecoveredGroup {
         restored.term = term
         restored.vote = vote
         restored.firstIndex = firstIndex
+        restored.precedingTerm = precedingTerm
         restored.lastIndex = lastIndex
         restored.termStarts = termStarts
         restored.tail = tail.take()
@@ -43,6 +67,8 @@ public final class RecoveredGroup {
         if let last = termStarts.last {
             guard term >= last.term else { return false }
             if term == last.term { return true }
+        } else {
+            guard term >= precedingTerm else { return false }
         }
         termStarts.append(TermStart(index: index, term: term))
         return true
@@ -56,15 +82,72 @@ public final class RecoveredGroup {
         lastIndex = last
     }
 
+    /// Lets the log begin behind `index`; returns how many bytes of the tail went, nil if entries
+    /// remain that follow one of another term.
+    func start(after index: LogIndex, term: Term) -> Int? {
+        guard index >= lastIndex || self.term(at: index).map({ $0 == term }) ?? true else {
+            return nil
+        }
+        let before = tail.count
+        if index >= lastIndex {
+            lastIndex = index
+            termStarts.removeAll()
+            dropTail(next: index + 1)
+        } else {
+            dropTerms(upTo: index)
+            dropTail(upTo: index)
+        }
+        firstIndex = index + 1
+        precedingTerm = term
+        return before - tail.count
+    }
+
+    /// The term of an entry or of the one before the first; nil if it was not read.
+    private func term(at index: LogIndex) -> Term? {
+        if index == firstIndex - 1 { return precedingTerm }
+        let run = termStarts.partitionPoint { $0.index > index } - 1
+        return run < 0 || index <= unreadLast ? nil : termStarts[run].term
+    }
+
+    private func dropTerms(upTo index: LogIndex) {
+        let run = termStarts.partitionPoint { $0.index > index + 1 } - 1
+        // Negative: the next entry was not read either.
+        guard run >= 0 else { return }
+        termStarts.removeSubrange(..<run)
+        termStarts[0].index = index + 1
+    }
+
+    /// Drops the entries up to `index`, of which some that follow remain.
+    private func dropTail(upTo index: LogIndex) {
+        guard !tail.isEmpty, tailFirst <= index else { return }
+        let run = runs.partitionPoint { $0.first > index + 1 } - 1
+        var at = runs[run].offset - droppedBytes
+        var entries = EntryRecords(tail.readable.extracting(at...))
+        let start = at
+        while let entry = try? entries.next(), entry.index <= index {
+            at = start + entries.offset
+        }
+        runs[run] = (index + 1, droppedBytes + at)
+        tail.consume(at)
+        droppedRuns = run
+        droppedBytes += at
+        tailFirst = index + 1
+    }
+
+    private func dropTail(next index: LogIndex) {
+        tail.removeAll()
+        tailFirst = index
+        dropRuns()
+    }
+
     /// Voids entries from `index` on; returns how many bytes of the tail went.
     func truncate(from index: LogIndex) -> Int {
         lastIndex = index - 1
+        unreadLast = min(unreadLast, lastIndex)
         termStarts.removeSubrange(termStarts.partitionPoint { $0.index >= index }...)
         let before = tail.count
         if index <= tailFirst {
-            tail.removeAll()
-            tailFirst = index
-            dropRuns()
+            dropTail(next: index)
             return before
         }
         let run = runs.partitionPoint { $0.first >= index } - 1
@@ -84,9 +167,7 @@ public final class RecoveredGroup {
         let before = tail.count
         invariant(before > 0, "nothing to evict")
         guard droppedRuns + 1 < runs.count else {
-            tail.removeAll()
-            tailFirst = lastIndex + 1
-            dropRuns()
+            dropTail(next: lastIndex + 1)
             return before
         }
         droppedRuns += 1

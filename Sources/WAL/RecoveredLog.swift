@@ -13,13 +13,14 @@ public struct RecoveredLog: ~Copyable {
         public var headersFound: Int
     }
 
-    /// A file that is longer than what counts in it.
+    /// A file that is longer than what counts in it, by more than a sixteenth.
     public struct Trim: Equatable, Sendable {
         public var segment: UInt64
         public var bytes: Int
     }
 
-    /// Identity, boots: as they were given to `WALWriter.identity`, in order.
+    /// Identity, boots: as they were given to `WALWriter.identity`, in order, without those that a
+    /// later one of their class replaced.
     public let nodeRecords: [[UInt8]]
     /// Every group that ever had a record, in group order.
     public let groups: [RecoveredGroup]
@@ -31,7 +32,7 @@ public struct RecoveredLog: ~Copyable {
     public let trims: [Trim]
     /// Preallocated files that the writer will come to, in order. The host may keep them.
     public internal(set) var spareSegments: [UInt64]
-    /// Files that are not needed any more; the host removes them.
+    /// Files in front of the log that are not needed any more; the host removes them.
     public let obsoleteSegments: [UInt64]
 
     private var writer: WALWriter?
@@ -54,13 +55,12 @@ public struct RecoveredLog: ~Copyable {
     /// The log of an empty directory. Its identity comes from the salt seed.
     public static func empty(_ parameters: WALParameters) -> RecoveredLog {
         var generator = SeededGenerator(seed: parameters.saltSeed)
-        let start = WALWriter.Start(
+        let run = WALWriter.Run(
             logIdentity: generator.next(), saltSeed: generator.next(),
-            segmentBytes: parameters.segmentBytes, nextBatch: 1, nextSegment: 1, oldestSegment: 1,
-            previousEnd: 0, chain: 0, indexes: LogIndexes())
+            segmentBytes: parameters.segmentBytes, firstSegment: 1, previousEnd: 0)
         return RecoveredLog(
-            nodeRecords: [], groups: [], writer: WALWriter(start), lastBatch: 0, tornTail: nil,
-            trims: [], spareSegments: [], obsoleteSegments: [])
+            nodeRecords: [], groups: [], writer: WALWriter(run, WALWriter.Start()), lastBatch: 0,
+            tornTail: nil, trims: [], spareSegments: [], obsoleteSegments: [])
     }
 
     /// Whether nothing was ever durably written.

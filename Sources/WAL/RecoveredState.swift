@@ -3,20 +3,34 @@ internal import Raft
 
 /// What the batches replayed so far add up to.
 struct RecoveredState: ~Copyable {
-    var nodeRecords: [[UInt8]] = []
+    var nodeRecords = NodeRecords()
     var indexes = LogIndexes()
     /// In the order of `indexes.groups`.
     var groups: [RecoveredGroup] = []
+    /// Whether something stands for the time before the first batch read: a checkpoint, or nothing
+    /// because there was none.
+    private(set) var hasBeginning = false
     private let tailBytesMax: Int
     private var tailBytes = 0
 
     init(tailBytesMax: Int) { self.tailBytesMax = tailBytesMax }
+
+    /// Whether nothing is known to be missing (R5).
+    var isComplete: Bool { hasBeginning && groups.allSatisfy(\.isComplete) }
+
+    /// What a checkpoint would say now.
+    var checkpoint: Checkpoint {
+        Checkpoint(
+            nodeRecords: nodeRecords,
+            groups: zip(indexes.groups, groups).map { Checkpoint.Group($0, $1.hardState) })
+    }
 
     /// Replays the records of one whole batch that lies at `place`.
     mutating func replay(_ body: Span<UInt8>, of batch: BatchHeader, at place: WALPosition)
         throws(WALError)
     {
         var from = 0
+        var isFirst = place.offset == SegmentHeader.size
         while from < body.count, body[from] != 0 {
             let header: RecordHeader
             do { header = try RecordHeader.decode(body.extracting(from...)) } catch {
@@ -29,11 +43,36 @@ struct RecoveredState: ~Copyable {
             let payload = body.extracting(payloadStart..<payloadStart + header.length)
             let position = WALPosition(
                 segment: place.segment, offset: place.offset + BatchHeader.size + from)
-            if let problem = replay(header, payload, at: position) {
-                throw .damaged(position, .record(in: batch.number, problem))
-            }
+            let problem: WALError.StaticText? =
+                switch (isFirst, header.kind == .checkpoint) {
+                case (true, true): compare(payload)
+                case (false, false): replay(header, payload, at: position)
+                case (true, false): "no checkpoint at a segment's beginning"
+                case (false, true): "a checkpoint within a segment"
+                }
+            if let problem { throw .damaged(position, .record(in: batch.number, problem)) }
+            isFirst = false
             from = payloadStart + header.length
         }
+        if isFirst {
+            throw .damaged(place, .record(in: batch.number, "no checkpoint in its first batch"))
+        }
+    }
+
+    /// Begins with a checkpoint, or compares it with what the replay has come to (R4).
+    private mutating func compare(_ payload: Span<UInt8>) -> WALError.StaticText? {
+        let found: Checkpoint
+        do { found = try Checkpoint(decoding: payload) } catch { return "unreadable checkpoint" }
+        guard !hasBeginning else {
+            return found == checkpoint ? nil : "the checkpoint differs from what is before it"
+        }
+        hasBeginning = true
+        nodeRecords = found.nodeRecords
+        for group in found.groups {
+            indexes.adopt(group)
+            groups.append(RecoveredGroup(group))
+        }
+        return nil
     }
 
     /// Replays one record; returns what is wrong with it.
@@ -42,7 +81,8 @@ struct RecoveredState: ~Copyable {
     ) -> WALError.StaticText? {
         switch header.kind {
         case .node:
-            nodeRecords.append(ByteBuffer(copying: payload).copyBytes())
+            guard let replacing = UInt32(exactly: header.a) else { return "class out of range" }
+            nodeRecords.add(ByteBuffer(copying: payload).copyBytes(), replacing: replacing)
             return nil
         case .hardState:
             guard let vote = UInt16(exactly: header.b) else { return "vote out of range" }
@@ -60,8 +100,18 @@ struct RecoveredState: ~Copyable {
             indexes.truncate(slot: slot, from: header.a)
             tailBytes -= groups[slot].truncate(from: header.a)
             return nil
+        case .start:
+            let slot = slot(of: header.group)
+            guard header.a + 1 >= indexes.groups[slot].first else { return "start goes back" }
+            guard let dropped = groups[slot].start(after: header.a, term: header.b) else {
+                return "start with another term than its entry"
+            }
+            indexes.start(slot: slot, after: header.a, term: header.b)
+            tailBytes -= dropped
+            return nil
         case .entries:
             return append(header, payload, at: position)
+        case .checkpoint: invariantFailed("a checkpoint is no change")
         }
     }
 

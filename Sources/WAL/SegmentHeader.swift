@@ -3,7 +3,7 @@ internal import Bytes
 /// The first sector of a segment file; layout in LogRecord.swift.
 struct SegmentHeader: Equatable {
     static let magic: UInt64 = 0x4C41_574E_4945_4B53  // "SKEINWAL"
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     /// Batches begin behind the header's sector.
     static let size = WALLimits.sectorBytes
 
@@ -12,7 +12,7 @@ struct SegmentHeader: Equatable {
     /// Equal in all segments of a directory.
     var logIdentity: UInt64
     var capacity: Int
-    /// Segments below this one are not needed any more.
+    /// Segments below this one were not needed any more when this one was opened.
     var oldest: UInt64
     var firstBatch: UInt64
     /// Where the segment before ends: nothing behind this offset counts. 0 for segment 1.
@@ -46,6 +46,25 @@ struct SegmentHeader: Equatable {
         case damaged
     }
 
+    /// The header of a segment's file; nil if it is blank.
+    static func read(_ segment: UInt64, _ source: borrowing some WALSource & ~Copyable)
+        throws(WALError) -> SegmentHeader?
+    {
+        let start = WALPosition(segment: segment, offset: 0)
+        var sector = ByteBuffer()
+        try source.read(start, count: size, into: &sector)
+        switch read(sector.readable) {
+        case .blank: return nil
+        case .damaged: throw .damaged(start, .segmentHeader)
+        case .otherVersion(let version): throw .unknownVersion(segment: segment, version)
+        case .header(let header):
+            guard header.segment == segment else {
+                throw .foreignSegment(segment, reason: "its header has another number")
+            }
+            return header
+        }
+    }
+
     /// Reads the first sector of a file, or what there is of it.
     static func read(_ sector: Span<UInt8>) -> Reading {
         if isZero(sector) { return .blank }
@@ -65,9 +84,9 @@ struct SegmentHeader: Equatable {
             let firstBatch = try reader.read(UInt64.self)
             let previousEnd = try reader.read(UInt64.self)
             let chain = try reader.read(UInt32.self)
-            guard let capacity = Int(exactly: capacity), let end = Int(exactly: previousEnd) else {
-                return .damaged
-            }
+            guard let capacity = Int(exactly: capacity), let end = Int(exactly: previousEnd),
+                oldest <= segment
+            else { return .damaged }
             return .header(
                 SegmentHeader(
                     segment: segment, salt: salt, logIdentity: logIdentity, capacity: capacity,

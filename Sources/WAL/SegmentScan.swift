@@ -71,7 +71,8 @@ struct SegmentScan: ~Copyable {
         return piece.readable.extracting(from..<from + count)
     }
 
-    /// Judges what lies behind the last whole batch of the newest segment (R3). Nil: zeros only.
+    /// Judges what lies behind the last whole batch of the newest segment (R3). Nil: nothing, which
+    /// is zeros, or what a file that is used again held before.
     func judgeTail(
         of segment: SegmentHeader, at end: Int, size: Int, _ expected: Expected,
         _ source: borrowing some WALSource & ~Copyable
@@ -79,9 +80,13 @@ struct SegmentScan: ~Copyable {
         let at = WALPosition(segment: segment.segment, offset: end)
         var proof = false
         var batches = 0
+        var foreign = 0
         let dirty = try Self.forEachSector(of: segment.segment, from: end, source) {
             offset, header in
-            guard header.salt == segment.salt, header.segment == segment.segment else { return }
+            guard header.salt == segment.salt, header.segment == segment.segment else {
+                foreign += 1
+                return
+            }
             batches += 1
             // A header of this run at the very place of the failed batch can only be that batch;
             // with another number or chain it is the work of a bug or a misdirected write.
@@ -93,7 +98,7 @@ struct SegmentScan: ~Copyable {
             if header.mark >= expected.number || !fits { proof = true }
         }
         if proof { throw .damaged(at, .batch(expected.number)) }
-        guard let lastDirty = dirty else { return nil }
+        guard let lastDirty = dirty, batches > 0 || foreign == 0 else { return nil }
         return RecoveredLog.TornTail(
             position: at, bytes: lastDirty - end, firstLostBatch: expected.number,
             headersFound: batches)

@@ -6,7 +6,8 @@ public import Bytes
 /// 1. if `opens` is set: sync the segment before, create or take the preallocated file of the new
 ///    one, sync its directory entry;
 /// 2. write `bytes` at `position`;
-/// 3. sync, at once or in the mode's time; `mustSync` batches always at once.
+/// 3. sync, at once or in the mode's time; `mustSync` batches always at once;
+/// 4. store `mark`, unsynced, when the sync has returned.
 public struct WALBatch: ~Copyable, Sendable {
     /// A segment that comes into use with this batch.
     public struct Opening: Equatable, Sendable {
@@ -23,4 +24,9 @@ public struct WALBatch: ~Copyable, Sendable {
     /// Holds a vote, a term, a node record or something else that no relaxed mode may lose.
     public let mustSync: Bool
     public var bytes: ByteBuffer
+    /// Identity of the log.
+    public var log: UInt64 = 0
+
+    /// What to store once everything up to this batch is durable.
+    public var mark: WALMark { WALMark(log: log, segment: position.segment, batch: number) }
 }

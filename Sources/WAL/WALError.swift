@@ -23,6 +23,15 @@ public enum WALError: Error, Equatable, Sendable {
     /// The operating system cannot read the file; `errno` says why.
     case unreadable(WALPosition, errno: Int32)
 
+    /// Whether bytes are not there or not what was written, as a disk does it; not a log that was
+    /// written wrongly.
+    var isOfDisk: Bool {
+        switch self {
+        case .damaged(_, .segmentHeader), .damaged(_, .batch), .unreadable: true
+        default: false
+        }
+    }
+
     /// A literal that can be compared.
     public struct StaticText: Equatable, Sendable, ExpressibleByStringLiteral {
         public var text: StaticString
@@ -57,7 +66,7 @@ extension WALError: CustomStringConvertible {
                 + "\(part.description). This was acknowledged as durable, so the log is not cut. "
                 + Self.replace
         case .missingSegment(let segment):
-            "\(segmentFileName(segment)) is missing although later segments exist. Put the file "
+            "\(segmentFileName(segment)) is missing although the log needs it. Put the file "
                 + "back if it was moved away. " + Self.replace
         case .foreignSegment(let segment, let reason):
             "\(segmentFileName(segment)) does not belong here: \(reason.text). Put the right file "

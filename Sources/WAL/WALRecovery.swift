@@ -9,8 +9,15 @@ public protocol WALSource: ~Copyable {
     var segments: [UInt64] { get }
     /// Bytes in the segment's file.
     func size(of segment: UInt64) throws(WALError) -> Int
+    /// The mark that the last run left, if there is one.
+    var mark: WALMark? { get }
     /// Appends `count` bytes from `position` on, or what there is up to the end of the file.
     func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError)
+}
+
+extension WALSource where Self: ~Copyable {
+    /// None: for sources that only live in memory.
+    public var mark: WALMark? { nil }
 }
 
 /// What the host chooses for a run of the log.
@@ -25,7 +32,7 @@ public struct WALParameters: Sendable {
     public init(saltSeed: UInt64) { self.saltSeed = saltSeed }
 }
 
-/// Reads a log from its oldest segment to its end; the rules are in LogRecord.swift.
+/// Reads a log from its oldest needed segment to its end; the rules are in LogRecord.swift.
 public enum WALRecovery {
     /// Recovers the log, or says why it must not be used. Changes nothing.
     public static func recover(
@@ -34,41 +41,34 @@ public enum WALRecovery {
         throws(WALError) -> RecoveredLog
     {
         let chain = try SegmentChain(source)
-        guard let oldest = chain.headers.first, let newest = chain.headers.last else {
+        guard let newest = chain.headers.last else {
             try chain.refuseLostHeader(in: source, nextBatch: 1)
+            if let mark = source.mark { throw chain.contradiction(to: mark, end: 0, expected: 1) }
             var log = RecoveredLog.empty(parameters)
             log.spareSegments = chain.blank
             return log
         }
-        var state = RecoveredState(tailBytesMax: parameters.tailBytesMax)
-        var expected = Expected(number: oldest.firstBatch, chain: oldest.chain)
-        var scan = SegmentScan(pieceBytes: WALLimits.recoveryPieceBytes)
-        var end = 0
-        var trims: [RecoveredLog.Trim] = []
-        for (i, header) in chain.headers.enumerated() {
-            let size = try source.size(of: header.segment)
-            let next = i + 1 < chain.headers.count ? chain.headers[i + 1] : nil
-            end = try scan.replay(
-                header, upTo: next?.previousEnd, from: source, &expected, into: &state)
-            guard let next else { break }
-            guard next.firstBatch == expected.number, next.chain == expected.chain else {
-                let start = WALPosition(segment: next.segment, offset: 0)
-                throw .damaged(start, .segmentHeader)
-            }
-            if size > end { trims.append(.init(segment: header.segment, bytes: end)) }
-        }
-        let size = try source.size(of: newest.segment)
-        let tail = try scan.judgeTail(of: newest, at: end, size: size, expected, source)
-        try chain.refuseLostHeader(in: source, nextBatch: expected.number)
-        let start = WALWriter.Start(
-            logIdentity: newest.logIdentity, saltSeed: parameters.saltSeed,
-            segmentBytes: parameters.segmentBytes, nextBatch: expected.number,
-            nextSegment: newest.segment + 1, oldestSegment: newest.oldest, previousEnd: end,
-            chain: expected.chain, indexes: state.indexes)
+        var replay = LogReplay(chain, tailBytesMax: parameters.tailBytesMax)
+        try replay.run(chain, source)
+        let tail = try replay.judge(chain, source)
+        let trims = try replay.trims(source)
+        var writer = WALWriter(
+            WALWriter.Run(
+                logIdentity: newest.logIdentity, saltSeed: parameters.saltSeed,
+                segmentBytes: parameters.segmentBytes, firstSegment: newest.segment + 1,
+                previousEnd: replay.end),
+            WALWriter.Start(
+                nextBatch: replay.expected.number, chain: replay.expected.chain,
+                segments: replay.segments, nodeRecords: replay.state.nodeRecords,
+                indexes: replay.state.indexes, hardStates: replay.state.groups.map(\.hardState)))
+        writer.release()
+        _ = writer.takeReleased()
+        let oldest = writer.oldestSegment ?? newest.segment
         return RecoveredLog(
-            nodeRecords: state.nodeRecords, groups: state.groups, writer: WALWriter(start),
-            lastBatch: expected.number - 1, tornTail: tail, trims: trims,
-            spareSegments: chain.blank, obsoleteSegments: chain.obsolete)
+            nodeRecords: replay.state.nodeRecords.all.map(\.bytes), groups: replay.state.groups,
+            writer: writer, lastBatch: replay.expected.number - 1, tornTail: tail,
+            trims: trims.filter { $0.segment >= oldest }, spareSegments: chain.blank,
+            obsoleteSegments: source.segments.filter { $0 < oldest })
     }
 }
 
@@ -76,58 +76,192 @@ public enum WALRecovery {
 struct Expected {
     var number: UInt64
     var chain: UInt32
+
+    init(number: UInt64, chain: UInt32) {
+        self.number = number
+        self.chain = chain
+    }
+
+    /// What the first batch of a segment must say.
+    init(_ header: SegmentHeader) { self.init(number: header.firstBatch, chain: header.chain) }
+}
+
+/// The replay of a chain of segments, from as far back as it is whole.
+struct LogReplay: ~Copyable {
+    private(set) var state: RecoveredState
+    private(set) var expected: Expected
+    /// The segments replayed.
+    private(set) var segments = LiveSegments()
+    /// The end of the newest segment's last whole batch.
+    private(set) var end = 0
+    /// What stands between the replayed segments and older ones.
+    private var obstacle: WALError?
+    private let tailBytesMax: Int
+
+    init(_ chain: SegmentChain, tailBytesMax: Int) {
+        state = RecoveredState(tailBytesMax: tailBytesMax)
+        expected = Expected(chain.headers[0])
+        obstacle = chain.obstacle
+        self.tailBytesMax = tailBytesMax
+    }
+
+    /// Replays the chain. Damage below the newest segment lets the replay begin again behind it: if
+    /// nothing is missing then, it was in nobody's way (R5).
+    ///
+    /// Without `skippingDamage` it ends at the first damage, with what is before it.
+    mutating func run(
+        _ chain: SegmentChain, _ source: borrowing some WALSource & ~Copyable,
+        skippingDamage: Bool = true
+    ) throws(WALError) {
+        var scan = SegmentScan(pieceBytes: WALLimits.recoveryPieceBytes)
+        for (i, header) in chain.headers.enumerated() {
+            let next = i + 1 < chain.headers.count ? chain.headers[i + 1] : nil
+            do throws(WALError) {
+                end = try scan.replay(
+                    header, upTo: next?.previousEnd, from: source, &expected, into: &state)
+            } catch {
+                guard let next, error.isOfDisk, skippingDamage else { throw error }
+                obstacle = error
+                state = RecoveredState(tailBytesMax: tailBytesMax)
+                expected = Expected(next)
+                segments.removeAll()
+                continue
+            }
+            segments.append(
+                .init(number: header.segment, firstBatch: header.firstBatch, end: end))
+            guard let next else { break }
+            guard next.firstBatch == expected.number, next.chain == expected.chain else {
+                throw .damaged(WALPosition(segment: next.segment, offset: 0), .segmentHeader)
+            }
+        }
+    }
+
+    /// Judges what lies behind the last batch (R3), and whether all that is needed is there (R5).
+    func judge(_ chain: SegmentChain, _ source: borrowing some WALSource & ~Copyable)
+        throws(WALError) -> RecoveredLog.TornTail?
+    {
+        let newest = chain.headers[chain.headers.count - 1]
+        if let mark = source.mark, mark.log == newest.logIdentity, mark.batch >= expected.number {
+            throw chain.contradiction(to: mark, end: end, expected: expected.number)
+        }
+        let size = try source.size(of: newest.segment)
+        let tail = try SegmentScan(pieceBytes: 0).judgeTail(
+            of: newest, at: end, size: size, expected, source)
+        try chain.refuseLostHeader(in: source, nextBatch: expected.number)
+        // The batches of the very first segment begin with nothing.
+        let isFromBeginning = state.hasBeginning || expected.number == 1
+        guard !isFromBeginning || !state.groups.allSatisfy(\.isComplete) else { return tail }
+        let before = chain.headers[0].segment - 1
+        switch (obstacle, tail) {
+        // Segments are given up only after a durable record says that they can be. If it is the
+        // one that is lost at the end, then what is missing there was no torn tail.
+        case (.missingSegment, let tail?), (nil, let tail?):
+            throw .damaged(tail.position, .batch(tail.firstLostBatch))
+        case (let obstacle?, _): throw obstacle
+        case (nil, nil): throw .missingSegment(before)
+        }
+    }
+
+    /// Finished files that hold much less than they are long.
+    func trims(_ source: borrowing some WALSource & ~Copyable) throws(WALError)
+        -> [RecoveredLog.Trim]
+    {
+        var trims: [RecoveredLog.Trim] = []
+        for segment in segments.all.dropLast() {
+            let size = try source.size(of: segment.number)
+            if size - segment.end > size / 16 {
+                trims.append(.init(segment: segment.number, bytes: segment.end))
+            }
+        }
+        return trims
+    }
 }
 
 /// The segments of a directory, checked against each other by their headers.
 struct SegmentChain {
-    /// In order, without gaps, from the oldest that is needed.
+    /// In order, without gaps, up to the newest used one: where the replay may begin.
     private(set) var headers: [SegmentHeader] = []
     /// Preallocated files behind the last used one.
     private(set) var blank: [UInt64] = []
-    /// Files below the oldest needed one.
-    private(set) var obsolete: [UInt64] = []
+    /// Why the run does not begin further back; nil if there is no need to look there.
+    private(set) var obstacle: WALError?
 
-    init(_ source: borrowing some WALSource & ~Copyable) throws(WALError) {
-        var sector = ByteBuffer()
-        for segment in source.segments {
-            let start = WALPosition(segment: segment, offset: 0)
-            sector.removeAll()
-            try source.read(start, count: SegmentHeader.size, into: &sector)
-            switch SegmentHeader.read(sector.readable) {
-            case .blank: blank.append(segment)
-            case .damaged: throw .damaged(start, .segmentHeader)
-            case .otherVersion(let version): throw .unknownVersion(segment: segment, version)
-            case .header(let header):
-                // A blank header below a used one was used too (W2).
-                if let lost = blank.first {
-                    throw .damaged(WALPosition(segment: lost, offset: 0), .segmentHeader)
-                }
-                guard header.segment == segment else {
-                    throw .foreignSegment(segment, reason: "its header has another number")
-                }
-                headers.append(header)
-            }
-        }
-        try checkOrder()
+    private enum File {
+        case blank
+        case used(SegmentHeader)
+        case damaged
     }
 
-    private mutating func checkOrder() throws(WALError) {
-        guard let newest = headers.last else { return }
-        let needed = headers.partitionPoint { $0.segment >= newest.oldest }
-        obsolete = headers[..<needed].map(\.segment)
-        headers.removeSubrange(..<needed)
-        var segment = newest.oldest
-        for header in headers {
-            guard header.segment == segment else { throw .missingSegment(segment) }
-            guard header.logIdentity == newest.logIdentity else {
-                throw .foreignSegment(segment, reason: "it was written by another log")
+    init(_ source: borrowing some WALSource & ~Copyable) throws(WALError) {
+        var files: [(segment: UInt64, file: File)] = []
+        for segment in source.segments {
+            do throws(WALError) {
+                let header = try SegmentHeader.read(segment, source)
+                files.append((segment, header.map { .used($0) } ?? .blank))
+            } catch {
+                // Damage may be in nobody's way; everything else is for the operator.
+                guard case .damaged = error else { throw error }
+                files.append((segment, .damaged))
             }
-            segment += 1
         }
-        for spare in blank {
-            guard spare == segment else { throw .missingSegment(segment) }
-            segment += 1
+        let used = files.lastIndex { if case .used = $0.file { true } else { false } }
+        try takeSpares(files[(used.map { $0 + 1 } ?? 0)...])
+        if let used { try takeRun(files[...used]) }
+    }
+
+    /// Files behind the newest used one: preallocated, one after the other.
+    private mutating func takeSpares(_ files: ArraySlice<(segment: UInt64, file: File)>)
+        throws(WALError)
+    {
+        for (segment, file) in files {
+            guard case .blank = file else {
+                throw .damaged(WALPosition(segment: segment, offset: 0), .segmentHeader)
+            }
+            blank.append(segment)
         }
+    }
+
+    /// Goes back from the newest used one, which comes last.
+    private mutating func takeRun(_ files: ArraySlice<(segment: UInt64, file: File)>)
+        throws(WALError)
+    {
+        guard case .used(let newest)? = files.last?.file else { return }
+        for (segment, file) in files {
+            guard case .used(let header) = file, header.logIdentity != newest.logIdentity else {
+                continue
+            }
+            throw .foreignSegment(segment, reason: "it was written by another log")
+        }
+        if let spare = blank.enumerated().first(where: {
+            $0.element != newest.segment + UInt64($0.offset) + 1
+        }) {
+            throw .missingSegment(newest.segment + UInt64(spare.offset) + 1)
+        }
+        var next = newest.segment
+        for (segment, file) in files.reversed() where next >= max(1, newest.oldest) {
+            guard segment == next else { break }
+            guard case .used(let header) = file else {
+                obstacle = .damaged(WALPosition(segment: segment, offset: 0), .segmentHeader)
+                break
+            }
+            headers.append(header)
+            next -= 1
+        }
+        headers.reverse()
+        if obstacle == nil, next >= max(1, newest.oldest) { obstacle = .missingSegment(next) }
+    }
+
+    /// What must be wrong where the replay ended, at `end` of the newest used segment, if batch
+    /// `expected` was durable.
+    func contradiction(to mark: WALMark, end: Int, expected: UInt64) -> WALError {
+        let newest = headers.last?.segment ?? 0
+        if newest >= mark.segment {
+            return .damaged(WALPosition(segment: newest, offset: end), .batch(expected))
+        }
+        let lost = newest > 0 ? newest + 1 : mark.segment
+        return blank.contains(lost)
+            ? .damaged(WALPosition(segment: lost, offset: 0), .segmentHeader)
+            : .missingSegment(lost)
     }
 
     /// Finds a used segment whose header sector was zeroed: a batch in it has a mark at or above

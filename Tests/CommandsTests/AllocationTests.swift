@@ -2,6 +2,7 @@ import Bytes
 import Glibc
 import RESP
 import Store
+import TestSupport
 import Testing
 
 @testable import Commands

@@ -75,6 +75,9 @@ import Testing
             zcount none 1 2 => :0
             zincrby z 1.5 a => $3 2.5
             zincrby z x a => -ERR value is not a valid float
+            zincrby z NX a => -ERR syntax error
+            zincrby z incr 1 => -ERR syntax error
+            zincrby z GT LT => -ERR syntax error
             zincrby z 1 new => $1 1
             3> zincrby z 1 new => ,2
             zrem z a x => :1

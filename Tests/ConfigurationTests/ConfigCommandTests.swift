@@ -1,5 +1,6 @@
-import Configuration
 import Testing
+
+@testable import Configuration
 
 @Suite struct ConfigCommandTests {
     static func get(_ patterns: String...) -> [String] {
@@ -61,6 +62,23 @@ import Testing
         #expect(configuration.clientOutputBufferLimit.pubsub.softBytes == 8 << 20)
     }
 
+    @Test func `everything that CONFIG GET shows can be set, or is refused as immutable`() throws {
+        for (name, value) in Configuration().get(["*"]) {
+            let directive = try #require(Directive.named(name))
+            var configuration = Configuration()
+            do throws(ConfigSetError) {
+                try configuration.set([name, value])
+                #expect(directive.change == .atRunTime || directive.isModifiableInRedis)
+                #expect(configuration == Configuration(), "\(name)")
+            } catch {
+                #expect(directive.change != .atRunTime && !directive.isModifiableInRedis)
+                #expect(
+                    error
+                        == .failed(directive: name, reason: "can't set immutable config"))
+            }
+        }
+    }
+
     /// Arguments and reply; where a directive is Redis's, the reply is that of redis-server 7.0.15.
     @Test(arguments: [
         (["nosuch", "1"], "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'"),
@@ -72,6 +90,16 @@ import Testing
         (
             ["databases", "3"],
             "ERR CONFIG SET failed (possibly related to argument 'databases') - "
+                + "can't set immutable config"
+        ),
+        (
+            ["databases", "16"],
+            "ERR CONFIG SET failed (possibly related to argument 'databases') - "
+                + "can't set immutable config"
+        ),
+        (
+            ["maxmemory", "1gb"],
+            "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - "
                 + "can't set immutable config"
         ),
         (

@@ -8,7 +8,7 @@ import time
 import commands
 import servers
 import values
-from generator import Generator
+from generator import EdgeCommands, Generator
 from report import render
 from resp import Connection, ConnectionLost, NULL, NULL_ARRAY, NULL_BULK
 from runner import Runner
@@ -30,6 +30,8 @@ def arguments():
     parser.add_argument("--failures", type=int, default=5, metavar="N", help="stop after N different ones (5)")
     parser.add_argument("--shrink-seconds", type=float, default=20, metavar="S", help="for each failure (20)")
     parser.add_argument("--families", metavar="A,B", help="only commands of these families (see commands.py)")
+    parser.add_argument("--edges", action="store_true",
+                        help="the worst numbers at every position of every command, instead of chance")
     parser.add_argument("--self-test", action="store_true",
                         help="redis-server against itself (must agree) and against an odd one (must not)")
     return parser.parse_args()
@@ -47,6 +49,15 @@ def known_commands(address):
             if entry not in (NULL, NULL_BULK, NULL_ARRAY)}
 
 
+def episodes(generator, nodes, options):
+    """The sequences of one run, each from empty servers."""
+    if options.edges:
+        yield from EdgeCommands(generator).episodes(EPISODE, nodes, generator.rng)
+        return
+    for played in range(0, options.commands, EPISODE):
+        yield generator.episode(min(EPISODE, options.commands - played))
+
+
 def run_mode(title, reference, nodes, resp, options, revive):
     """Plays options.commands commands; the failures, at most one per signature. `revive`: see Runner."""
     started, played, failures = time.monotonic(), 0, {}
@@ -62,10 +73,11 @@ def run_mode(title, reference, nodes, resp, options, revive):
     families = options.families.split(",") if options.families else None
     generator = Generator(rng, known, len(nodes), families)
     runner = Runner(reference, nodes, resp, revive)
-    while played < options.commands and len(failures) < options.failures:
-        count = min(EPISODE, options.commands - played)
-        failure = runner.play(generator.episode(count))
-        played += count
+    for episode in episodes(generator, len(nodes), options):
+        if len(failures) >= options.failures:
+            break
+        failure = runner.play(episode)
+        played += len(episode)
         if failure is None or failure.mismatch.signature() in failures:
             continue
         small = shrink(runner, failure, options.shrink_seconds)

@@ -21,7 +21,7 @@ class Generator:
         forms = [form for form in forms if not families or form.family in families]
         if values.tag:  # a wrong number of keys makes a key of an option, and that one belongs elsewhere
             forms = [form for form in forms if "<count> <" not in form.text]
-        self.families, self.family_totals = {}, []
+        self.forms, self.families, self.family_totals = forms, {}, []
         for form in forms:
             self.families.setdefault(form.family, []).append(form)
         for family, members in self.families.items():
@@ -87,6 +87,106 @@ class Generator:
             step = pick(rng, SPECIALS)(self, rng)
         step.node = node
         return step
+
+
+class EdgeCommands:
+    """Every form of every command with every one of `values.EDGES` at every position behind its name,
+    and some with two: what a number does at its worst. Played in order, from filled keys."""
+
+    def __init__(self, generator):
+        rng, self.argvs = generator.rng, []
+        for form in generator.forms:
+            for argv in {tuple(form.build(rng)[:8]) for _ in range(2)} | EDGE_FORMS.get(form.name, set()):
+                self.add(rng, argv)
+        for name in sorted(generator.extra | {"SPOP", "SRANDMEMBER", "SCAN"}):
+            for argv in sorted(EDGE_FORMS.get(name, ())):
+                self.add(rng, argv)
+
+    def add(self, rng, argv):
+        for at in range(1, len(argv)):
+            for edge in values.EDGES:
+                changed = list(argv)
+                changed[at] = edge
+                if len(argv) > 3 and rng.random() < 0.2:
+                    changed[between(rng, 2, len(argv) - 1)] = pick(rng, values.EDGES)
+                changed = tame(changed)
+                if not is_endless(changed):
+                    self.argvs.append(changed)
+
+    def episodes(self, size, nodes, rng):
+        for start in range(0, len(self.argvs), size):
+            node, out = int(rng.random() * nodes), [steps.Plain(argv) for argv in FILLED_KEYS]
+            for argv in self.argvs[start:start + size]:
+                step = edge_step(argv)
+                step.node, step.joined = node, isinstance(step, steps.Plain) and rng.random() < 0.9
+                out.append(step)
+                if isinstance(step, steps.Plain) and leaves_dead_key(argv):
+                    out.append(steps.Plain([b"DEL", argv[1]], node, True))
+                if rng.random() < 0.05:
+                    out += [steps.Plain(argv, node, True) for argv in FILLED_KEYS]
+            yield out
+
+
+def words(text):
+    return tuple(word.encode() for word in text.split())
+
+
+# Forms that the notation does not have, or draws too rarely to meet every edge.
+EDGE_FORMS = {
+    "SCAN": {words("SCAN 0 COUNT 10"), words("SCAN 0 MATCH * COUNT 10 TYPE string")},
+    "HSCAN": {words("HSCAN h0 0 COUNT 10")},
+    "SSCAN": {words("SSCAN t0 0 COUNT 10")},
+    "ZSCAN": {words("ZSCAN z0 0 COUNT 10")},
+    "SPOP": {words("SPOP t0 1")},
+    "SRANDMEMBER": {words("SRANDMEMBER t0 1")},
+    "HRANDFIELD": {words("HRANDFIELD h0 1"), words("HRANDFIELD h0 1 WITHVALUES")},
+    "ZRANDMEMBER": {words("ZRANDMEMBER z0 1"), words("ZRANDMEMBER z0 1 WITHSCORES")},
+    "SET": {words("SET s0 1 EX 10000"), words("SET s0 1 PX 10000000"), words("SET s0 1 EXAT 4102444800"),
+            words("SET s0 1 PXAT 4102444800000")},
+    "GETEX": {words("GETEX s0 EX 10000"), words("GETEX s0 PX 10000000"), words("GETEX s0 EXAT 4102444800"),
+              words("GETEX s0 PXAT 4102444800000")},
+    "ZADD": {words("ZADD z0 1 a 2 b"), words("ZADD z0 INCR 1 a"), words("ZADD z0 GT CH 1 a")},
+    "ZRANGE": {words("ZRANGE z0 1 3 BYSCORE LIMIT 0 2"), words("ZRANGE z0 [a [c BYLEX LIMIT 0 2"),
+               words("ZRANGE z0 0 -1 REV")},
+    "ZRANGESTORE": {words("ZRANGESTORE z1 z0 1 3 BYSCORE LIMIT 0 2")},
+    "LPOS": {words("LPOS l0 a RANK 1 COUNT 2 MAXLEN 3")},
+    "SINTERCARD": {words("SINTERCARD 2 t0 t1 LIMIT 1")},
+}
+
+FILLED_KEYS = [list(words(line)) for line in """
+    SELECT 0
+    DEL s0 s1 s2 s3 l0 l1 h0 h1 t0 t1 z0 z1
+    MSET s0 10 s1 hello s2 9223372036854775807 s3 1.5
+    RPUSH l0 a b c a b
+    RPUSH l1 1 2 3
+    HSET h0 a 1 b -9223372036854775808 c 1.5 x y
+    HSET h1 a 1
+    SADD t0 a b c 1 2
+    SADD t1 1 2 3
+    ZADD z0 1 a 2 b 3 c 1e308 d
+    ZADD z1 inf a -inf b 9007199254740993 c
+""".strip().splitlines()]
+
+
+def edge_step(argv):
+    """SPOP and the random picks compare by rules of their own."""
+    name = argv[0].upper()
+    if name == b"SPOP":
+        return steps.RandomPop(argv)
+    if name in steps.RandomPick.SOURCES:
+        return steps.RandomPick(argv)
+    return steps.Plain(argv)
+
+
+def is_endless(argv):
+    """What redis-server would not get done: picks and pauses without end. Or a client of the test
+    itself is hit."""
+    if argv[0].upper() == b"DEBUG":
+        return argv[1:2] == [b"SLEEP"] and argv[2:] not in ([b"0"], [b"-1"], [b"nan"], [b"abc"], [b""])
+    name, last = argv[0].upper(), max((-(number(word) or 0) for word in argv[1:]), default=0)
+    if name in steps.RandomPick.SOURCES and 1000 < last < 2**63:
+        return True
+    return name == b"CLIENT" and len(argv) > 2 and argv[1].upper() == b"KILL" and (number(argv[-1]) or 0) in range(1, 10**6)
 
 
 def number(argument):

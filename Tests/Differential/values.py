@@ -149,6 +149,15 @@ ODD_FLOATS = (b"inf", b"+inf", b"-inf", b"Infinity", b"INF", b"nan", b"NaN", b"-
               b"0x1p3", b"0x10", b"1e", b"e5", b"", b" 1", b"1 ", b"1,5", b"abc", b"+1.5", b"--1", b"1\x00")
 
 
+# What a number may be at its worst: bounds of 32 and 64 bits, of milliseconds made of seconds, and what
+# looks like a number. Nothing here allocates much in any command (see generator.EdgeCommands).
+EDGES = INT_EDGES + BAD_INTS + ODD_FLOATS + (
+    b"1", b"2", b"-2", b"-9223372036854775807", b"-4611686018427387905", b"4611686018427387904", b"-4294967296",
+    b"9223372036854775", b"9223372036854776", b"-9223372036854775", b"-9223372036854776", b"18446744073709551615",
+    b"1" * 40, b"-" + b"9" * 30, b"0" * 30 + b"1", b"1.5", b"-1.5", b"1e308", b"-1e308", b"5e-324", b"0.1", b"1_000",
+    b"(1", b"(-9223372036854775808", b"(inf", b"(nan", b"[a", b"+", b"\xd9\xa1", b"1" + b"0" * 400)
+
+
 def small_int(rng):
     return b"%d" % between(rng, -20, 100)
 

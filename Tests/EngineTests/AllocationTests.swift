@@ -1,6 +1,7 @@
 import Bytes
 import Configuration
 import Engine
+import TestSupport
 import Testing
 import WAL
 

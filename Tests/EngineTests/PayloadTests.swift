@@ -122,7 +122,8 @@ import Testing
 
     @Test(arguments: [
         NodeRecord.identity(name: "n1", incarnation: .init(7)),
-        .boot(.max, syncMode: 2, machine: .max),
+        .boot(.max, syncMode: 2, machine: .max, mayLackEntries: true),
+        .boot(1, syncMode: 0, machine: 0, mayLackEntries: false),
         .bootstrap([
             .init(node: 1, incarnation: .init(2)), .init(node: 9, incarnation: .init(.max)),
         ]),

@@ -106,6 +106,23 @@ extension ProcessTests {
             }
         }
 
+        @Test func `--version tells the version and the commit that INFO tells`() throws {
+            let (_, output) = try shell("'\(Binary.path)' --version")
+            let words = output.split { $0 == " " || $0 == "\n" }
+            try #require(words.count == 4 && words[0] == "skein-server", "\(output)")
+            let cluster = try TestCluster.running(nodes: 1)
+            let info = try cluster.nodes[0].client().call("INFO", "server").string ?? ""
+            let fields = Set(info.split(separator: "\r\n"))
+            #expect(fields.contains("skein_version:\(words[1])"))
+            #expect(fields.contains("redis_version:\(words[3].dropFirst("redis_version=".count))"))
+            let commit = words[2].dropFirst("commit=".count)
+            let isKnown = commit != "unknown"
+            let isDirty = commit.hasSuffix("-dirty")
+            let sha1 = isKnown ? commit.prefix { $0 != "-" } : "00000000"
+            #expect(fields.contains("redis_git_sha1:\(sha1)"))
+            #expect(fields.contains("redis_git_dirty:\(isDirty ? 1 : 0)"))
+        }
+
         @Test func `--version, --help and --check-config end well`() throws {
             let cluster = try TestCluster(nodes: 1)
             let node = cluster.nodes[0]

@@ -1,5 +1,6 @@
 import Bytes
 import RESP
+import TestSupport
 import Testing
 
 /// The numbers here are the promise: a pipelined request costs no heap allocation.

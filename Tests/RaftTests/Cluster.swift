@@ -104,7 +104,9 @@ final class Cluster {
         guard isStateLost || node.disk.lacksEntries else { return }
         // Before anything else: a turn would already take the log for whole.
         turn(node) { replica, now, _, effects in
-            if isStateLost { replica.core.requireSnapshot(now: now, effects: &effects) }
+            if isStateLost {
+                replica.core.requireSnapshot(logIsWhole: true, now: now, effects: &effects)
+            }
             if node.disk.lacksEntries { replica.core.distrustLog(now: now, effects: &effects) }
         }
     }

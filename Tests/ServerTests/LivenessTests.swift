@@ -153,7 +153,8 @@ private final class TestNode {
         commands.post(true)
         acceptor?.join()
         acceptor = nil
-        thread?.stop()
+        thread?.beginStop()
+        thread?.join()
         thread = nil
     }
 

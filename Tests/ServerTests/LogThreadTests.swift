@@ -104,6 +104,197 @@ import Testing
         }
     }
 
+    /// Submits batches of one entry each, cutting the log every `cutEvery`; gives up what can be.
+    private func run(
+        _ range: ClosedRange<LogIndex>, cutEvery: LogIndex, _ thread: LogThread,
+        _ writer: inout WALWriter, _ events: EventLog, payloadBytes: Int = 1000,
+        each: (LogIndex) -> Void = { _ in }
+    ) {
+        for index in range {
+            submit(1, to: thread, &writer, payloadBytes: payloadBytes, from: index)
+            if index.isMultiple(of: cutEvery) {
+                writer.start(group: GroupID(1), after: index - 5, term: 1, keepingRest: true)
+                thread.submit(writer.seal()!)
+                invariant(events.waitForSync(of: writer.lastBatch), "no progress")
+            }
+            writer.durable(upTo: events.synced)
+            thread.release(writer.takeReleased())
+            each(index)
+        }
+        invariant(events.waitForSync(of: writer.lastBatch), "no progress")
+        writer.durable(upTo: events.synced)
+        thread.release(writer.takeReleased())
+    }
+
+    @Test func `files that are given up are used again, and the rest removed`() throws {
+        let base = TemporaryDirectory()
+        var first: LogIndex = 1
+        for seed in 1...3 as ClosedRange<UInt64> {
+            let directory = try DataDirectory(path: base.path)
+            var log = try directory.recoverLog(parameters(seed))
+            let group = log.groups.first
+            let (begins, last) = (group?.firstIndex, group?.lastIndex)
+            #expect(seed == 1 || begins == first - 5)
+            #expect(seed == 1 || last == first - 1)
+            var writer = log.takeWriter()
+            let events = EventLog()
+            let thread = try LogThread(directory, options()) { events.append($0) }
+            run(first...first + 999, cutEvery: 200, thread, &writer, events)
+            first += 1000
+            // Each cut gives up about four segments. There remain those in use, the one prepared
+            // behind them, and two that wait to be used again.
+            let isTidy = events.wait { _ in
+                let counts = thread.statistics()
+                let names = TemporaryDirectory.names(in: base.path)
+                return counts.segmentsRecycled >= 4 && counts.segmentsRemoved >= 4
+                    && names.count { $0.hasPrefix("wal-") } <= 5
+            }
+            #expect(isTidy)
+            thread.stop()
+            let (held, live) = (writer.heldBytes, writer.liveSegmentCount)
+            #expect(held < 64 << 10)
+            #expect(live <= 2)
+        }
+    }
+
+    /// Copies the segments as a kill would leave them, though files are renamed and removed
+    /// meanwhile: only whole copies of files that still have their name count.
+    private func copyMovingFiles(from source: String, to target: String) {
+        let names = TemporaryDirectory.names(in: source).filter { $0.hasPrefix("wal-") }
+        for name in names.reversed() {
+            let path = "\(source)/\(name)"
+            var (before, after) = (stat(), stat())
+            guard stat(path, &before) == 0, let bytes = contents(ofFile: path),
+                stat(path, &after) == 0, before.st_ino == after.st_ino
+            else { continue }
+            write(bytes, toFile: "\(target)/\(name)")
+        }
+    }
+
+    @Test func `a kill while files are given up and used again loses nothing`() throws {
+        let base = TemporaryDirectory()
+        let directory = try DataDirectory(path: base.path)
+        var log = try directory.recoverLog(parameters(1))
+        var writer = log.takeWriter()
+        let events = EventLog()
+        let thread = try LogThread(directory, options()) { events.append($0) }
+        var copies: [(directory: TemporaryDirectory, synced: UInt64)] = []
+        run(1...1500, cutEvery: 100, thread, &writer, events) { index in
+            guard index.isMultiple(of: 51) else { return }
+            let synced = events.synced
+            let copy = TemporaryDirectory()
+            copyMovingFiles(from: base.path, to: copy.path)
+            copies.append((copy, synced))
+        }
+        thread.stop()
+        for copy in copies {
+            let directory = try DataDirectory(path: copy.directory.path)
+            let log = try directory.recoverLog(parameters(2))
+            let (last, held) = (log.lastBatch, log.groups.first?.lastIndex ?? 0)
+            #expect(last >= copy.synced)
+            // One entry per batch, but for the cut after every hundredth.
+            #expect(held == last - last / 101)
+        }
+    }
+
+    @Test func `after a kill the damaged last batch is no torn tail`() throws {
+        let base = TemporaryDirectory()
+        let copy = TemporaryDirectory()
+        let end: Int
+        do {
+            let directory = try DataDirectory(path: base.path)
+            var log = try directory.recoverLog(parameters(1))
+            var writer = log.takeWriter()
+            let events = EventLog()
+            let thread = try LogThread(directory, options()) { events.append($0) }
+            submit(20, to: thread, &writer, from: 1)
+            #expect(events.waitForSync(of: 20))
+            end = writer.liveBytes
+            for name in TemporaryDirectory.names(in: base.path) where name.hasPrefix("wal-") {
+                write(contents(ofFile: "\(base.path)/\(name)")!, toFile: "\(copy.path)/\(name)")
+            }
+            thread.stop()
+        }
+        let file = copy.path + "/" + segmentFileName(1)
+        let whole = contents(ofFile: file)!
+        for offset in [end - 512, end - 400, end - 300] {
+            var damaged = whole
+            damaged[offset] ^= 16
+            write(damaged, toFile: file)
+            let directory = try DataDirectory(path: copy.path)
+            #expect(
+                throws: LogStartError.log(
+                    .damaged(WALPosition(segment: 1, offset: end - 512), .batch(20)))
+            ) { _ = try directory.recoverLog(parameters(2)) }
+        }
+        write(whole, toFile: file)
+        let directory = try DataDirectory(path: copy.path)
+        let last = try directory.recoverLog(parameters(2)).lastBatch
+        #expect(last == 20)
+    }
+
+    @Test func `a file of another size is not used again`() throws {
+        let base = TemporaryDirectory()
+        let directory = try DataDirectory(path: base.path)
+        var log = try directory.recoverLog(parameters(1, segmentBytes: 8192))
+        var writer = log.takeWriter()
+        let events = EventLog()
+        // The host prepares larger ones than the log asks for.
+        let thread = try LogThread(directory, options(segmentBytes: 16 << 10)) {
+            events.append($0)
+        }
+        run(1...100, cutEvery: 20, thread, &writer, events)
+        #expect(events.wait { _ in thread.statistics().segmentsRemoved >= 3 })
+        thread.stop()
+    }
+
+    @Test func `a read of a segment that was given up fails or is void`() throws {
+        let base = TemporaryDirectory()
+        let directory = try DataDirectory(path: base.path)
+        var log = try directory.recoverLog(parameters(1))
+        var writer = log.takeWriter()
+        let events = EventLog()
+        let thread = try LogThread(directory, options()) { events.append($0) }
+        let answers = Mutex<[UInt64: LogFileReader.Answer]>([:])
+        let reader = try LogFileReader(directory) { id, answer in
+            answers.withLock { $0[id] = answer }
+        }
+        func ask(_ id: UInt64, _ fetch: WALFetch) -> LogFileReader.Answer {
+            _ = reader.submit(
+                .init(id: id, position: fetch.read.position, count: fetch.read.count))
+            while true {
+                if let answer = answers.withLock({ $0.removeValue(forKey: id) }) { return answer }
+                usleep(200)
+            }
+        }
+        run(1...100, cutEvery: 1000, thread, &writer, events)
+        let fetch = writer.fetch(group: GroupID(1), from: 10, upTo: 20, maxBytes: 9000)!
+        // The reader has the file open.
+        guard case .bytes = ask(1, fetch) else {
+            Issue.record("the read failed")
+            return
+        }
+        let isCurrentBefore = writer.isCurrent(fetch)
+        #expect(isCurrentBefore)
+        writer.start(group: GroupID(1), after: 100, term: 1, keepingRest: true)
+        thread.submit(writer.seal()!)
+        let isCurrentAfter = writer.isCurrent(fetch)
+        #expect(!isCurrentAfter)
+        #expect(events.waitForSync(of: writer.lastBatch))
+        run(101...300, cutEvery: 1000, thread, &writer, events)
+        let cached = ask(2, fetch)
+        reader.forget([fetch.read.position.segment])
+        let reopened = ask(3, fetch)
+        for answer in [cached, reopened] {
+            guard case .bytes(let bytes) = answer else { continue }
+            var records = ByteBuffer()
+            var old = fetch
+            #expect(throws: WALError.self) { _ = try old.take(bytes.span, into: &records) }
+        }
+        reader.stop()
+        thread.stop()
+    }
+
     @Test func `everysec reports at once and syncs later, but votes at once`() throws {
         let base = TemporaryDirectory()
         let directory = try DataDirectory(path: base.path)

@@ -53,6 +53,31 @@ import UV
         #expect(quitter.receiveAll() == "+PONG\r\n+OK\r\n")
     }
 
+    @Test func `a client that ends its side gets all its replies, then the connection ends`() throws
+    {
+        let node = try start(TemporaryDirectory())
+        let client = try node.client()
+        client.send("SET a 1\r\nGET a\r\nINCR a\r\nGET a")
+        client.endSending()
+        // The last request is not whole.
+        #expect(client.receiveAll() == "+OK\r\n\(bulk("1")):2\r\n")
+        let value = String(repeating: "v", count: 1_000_000)
+        let count = 20
+        let reader = try node.client()
+        reader.send("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n\(bulk(value))")
+        reader.send(String(repeating: "GET k\r\n", count: count))
+        reader.endSending()
+        // Most of it waits in the node while nobody reads.
+        SystemClock.sleep(.milliseconds(300))
+        #expect(reader.receives("+OK\r\n"))
+        let expected = Array(bulk(value).utf8)
+        for _ in 0..<count { #expect(reader.receive(expected.count) == expected) }
+        #expect(reader.receive(1) == [])
+        let silent = try node.client()
+        silent.endSending()
+        #expect(silent.receiveAll() == "")
+    }
+
     @Test func `one client too many is told so`() throws {
         let node = try start(TemporaryDirectory(), "maxclients 2")
         let clients = try (0..<2).map { _ in try node.client() }

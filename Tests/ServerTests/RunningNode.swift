@@ -42,6 +42,7 @@ final class RunningNode {
                 }
                 outcome.isUp.update { $0 = "" }
                 let code = host.run()
+                host.close()
                 outcome.code.update { $0 = code }
             } catch {
                 outcome.isUp.update { $0 = "\(error)" }
@@ -67,7 +68,9 @@ final class RunningNode {
         return outcome.code.withLock { $0 }
     }
 
-    func client() throws -> TestClient { try TestClient(self) }
+    func client(through host: String = "127.0.0.1") throws -> TestClient {
+        try TestClient(self, host)
+    }
 
     /// A port that is free now; the kernel does not give it out again soon.
     static func freePort() throws -> UInt16 {
@@ -85,7 +88,7 @@ final class TestClient {
     /// Stops when nobody refers to it any more: not before its clients are done.
     private let node: RunningNode
 
-    init(_ node: RunningNode) throws {
+    init(_ node: RunningNode, _ host: String) throws {
         self.node = node
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: 20, tv_usec: 0)
@@ -95,7 +98,7 @@ final class TestClient {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = node.port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = inet_addr(host)
         let status = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -118,6 +121,9 @@ final class TestClient {
             done += sent
         }
     }
+
+    /// Sends no more; the replies can still be read.
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// The next `count` bytes; fewer at the end of the connection or when it takes too long.
     func receive(_ count: Int) -> [UInt8] {

@@ -259,10 +259,10 @@ private func judge(
 
     @Test func `different states at one index are found`() {
         var checker = ReplicaChecker()
-        checker.state(node: 1, group: 1, applied: 10, hash: 5, at: .zero)
-        checker.state(node: 2, group: 1, applied: 10, hash: 5, at: .zero)
+        checker.state(node: 1, group: 1, applied: 10, term: 1, hash: 5, at: .zero)
+        checker.state(node: 2, group: 1, applied: 10, term: 1, hash: 5, at: .zero)
         #expect(checker.violations.isEmpty)
-        checker.state(node: 3, group: 1, applied: 10, hash: 6, at: .zero)
+        checker.state(node: 3, group: 1, applied: 10, term: 1, hash: 6, at: .zero)
         #expect(checker.violations.count == 1)
     }
 

@@ -87,7 +87,7 @@ import Testing
         }
         while tree.count > 0 { tree.remove(at: random.int(below: tree.count)) }
         tree.checkInvariants()
-        expectEqual(tree.allocatedBytes, 0)
+        expectEqual(tree.bytes, 0)
     }
 
     @Test func `gives memory back when it empties`() {
@@ -95,11 +95,11 @@ import Testing
         for number in 0..<20_000 {
             _ = tree.insert(UInt64(number), bytes("key \(number)").span, bytes("value").span)
         }
-        let full = tree.allocatedBytes
+        let full = tree.bytes
         #expect(full < 20_000 * 64)
         while tree.count > 200 { tree.remove(at: tree.count / 2) }
         tree.checkInvariants()
-        let left = tree.allocatedBytes
+        let left = tree.bytes
         #expect(left < full / 20)
     }
 

@@ -189,17 +189,6 @@ import Testing
         // What is not reclaimed goes with the keyspace.
     }
 
-    @Test func `leaves large collections to be freed later`() {
-        let keyspace = TextKeyspace()
-        let list = ListValue()
-        for _ in 0..<1000 { list.pushLast(bytes("element").span) }
-        keyspace.store.set(bytes("list").span, in: 0, to: list)
-        keyspace.set("list", "a string now")
-        expectEqual(keyspace.store.hasGarbage, true)
-        expectEqual(keyspace.store.reclaim(budget: 1), false)
-        expectEqual(keyspace["list"], "a string now")
-    }
-
     @Test func `notices a handle that outlived its key`() async {
         await #expect(processExitsWith: .failure) {
             let keyspace = TextKeyspace()

@@ -9,6 +9,8 @@ private func keyBytes(_ item: Item) -> [UInt8] { array(item.key) }
 private struct TableModel: ~Copyable {
     var table = Table()
     var expected: [(hash: UInt64, key: [UInt8])] = []
+    /// What the table says that it takes of the heap.
+    var bytes = 0
 
     func place(_ hash: UInt64, _ key: [UInt8]) -> (index: Int, found: Bool) {
         var low = 0
@@ -29,17 +31,18 @@ private struct TableModel: ~Copyable {
         let (index, found) = place(hash, key)
         if found {
             expected.remove(at: index)
-            let item = table.remove(key.span, hash: hash)
+            let item = table.remove(key.span, hash: hash, &bytes)
             expectEqual(item.map(keyBytes), key)
-            item?.destroy()
+            if let item { OpenItem(removed: item).destroy() }
         } else {
             expected.insert((hash, key), at: index)
-            table.insert(Item(key: key.span, room: 0, hasExpiry: false), hash: hash)
+            let open = OpenItem(key: key.span, room: 0, hasExpiry: false)
+            table.insert(open.item, hash: hash, &bytes)
         }
     }
 
     func check(_ generator: inout SeededGenerator) {
-        table.checkInvariants()
+        checkStructure()
         expectEqual(table.count, expected.count)
         var keys: [[UInt8]] = []
         table.visit { _, item in
@@ -66,11 +69,27 @@ private struct TableModel: ~Copyable {
         }
     }
 
+    func checkStructure() {
+        var counted = 0
+        table.checkInvariants(&counted)
+        expectEqual(counted, bytes)
+    }
+
     mutating func clear() {
         var position = Int.max
-        while table.drain(37, position: &position) > 0 {}
+        var items = 0
+        draining: while true {
+            switch table.drain(position: &position, &bytes) {
+            case .item(let item):
+                OpenItem(removed: item).destroy()
+                items += 1
+            case .structure: continue
+            case .nothing: break draining
+            }
+        }
+        expectEqual(items, expected.count)
         expectEqual(table.count, 0)
-        table.checkInvariants()
+        checkStructure()
     }
 }
 

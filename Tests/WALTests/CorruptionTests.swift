@@ -111,6 +111,7 @@ import WAL
             executor.submit(writer.seal()!)
         }
         _ = executor.drain()
+        disk.mark = nil
         disk.flip(1, 512 + 512 + 70)
         let after = try WALRecovery.recover(from: disk, WALParameters(saltSeed: 4))
         let groupTerm = after.groups[0].term
@@ -197,12 +198,12 @@ import WAL
 
     @Test func `another format version is named`() throws {
         let (disk, _) = try sampleLog()
-        disk[1].current[12] = 2
+        disk[1].current[12] = 3
         let covered = Array(disk[1].current[12..<512])
         let checksum = CRC32C.checksum(covered.span)
         for i in 0..<4 { disk[1].current[8 + i] = UInt8(truncatingIfNeeded: checksum >> (8 * i)) }
         #expect(
-            throws: WALError.unknownVersion(segment: 1, 2),
+            throws: WALError.unknownVersion(segment: 1, 3),
             performing: { _ = try WALRecovery.recover(from: disk, WALParameters(saltSeed: 1)) })
     }
 
@@ -224,7 +225,8 @@ import WAL
         writer.entries(group: GroupID(0), records: records.readable, first: 1, last: 2)
         executor.submit(writer.seal()!)
         writer.durable(upTo: executor.drain())
-        let place = 512 + 64
+        // Behind the headers and an empty checkpoint.
+        let place = 512 + 64 + 32 + 8
         // Any flip in the record header or the entries.
         for offset in place..<place + 32 + records.count {
             disk.flip(1, offset, bit: 3)

@@ -41,14 +41,14 @@ private final class History {
 
     func run() throws {
         for _ in 0..<Int(1 + random.below(6)) {
-            let (lastBatch, restarted) = try recover()
-            try live(from: lastBatch, restarted)
+            let (lastBatch, restarted, obsolete) = try recover()
+            try live(from: lastBatch, restarted, obsolete)
         }
         _ = try recover()
     }
 
     /// Recovers, compares with the model, and does what a start does.
-    func recover() throws -> (UInt64, WriterBox) {
+    func recover() throws -> (UInt64, WriterBox, [UInt64]) {
         disk.syncAll()
         var parameters = WALParameters(saltSeed: random.next())
         parameters.segmentBytes = segmentBytes
@@ -73,16 +73,17 @@ private final class History {
             for trim in log.trims { disk.trim(trim.segment, to: trim.bytes) }
         }
         if random.below(4) == 0, let spare = log.spareSegments.last { disk.remove(spare) }
-        return (last, WriterBox(writer))
+        return (last, WriterBox(writer), log.obsoleteSegments)
     }
 
     /// One run: random work until a crash.
-    func live(from lastBatch: UInt64, _ box: WriterBox) throws {
+    func live(from lastBatch: UInt64, _ box: WriterBox, _ obsolete: [UInt64]) throws {
         let executor = LogExecutor(disk: disk, lastBatch: lastBatch)
+        executor.release(obsolete)
         var model = after[Int(lastBatch)]
         var crashed = false
         while !crashed {
-            switch random.below(20) {
+            switch random.below(22) {
             case 0..<8:
                 addRecords(to: &model, box)
                 if let batch = box.writer.seal() {
@@ -91,11 +92,14 @@ private final class History {
                 }
             case 8..<13:
                 if executor.hasToWrite {
-                    crashed = !executor.writeNext { self.random.below(30) != 0 }
+                    crashed = !executor.writeNext(recycling: random.below(4) != 0) {
+                        self.random.below(30) != 0
+                    }
                 }
             case 13..<16:
                 durable = executor.sync()
                 box.writer.durable(upTo: durable)
+                executor.release(box.writer.takeReleased())
             case 16:
                 if box.writer.needsIdleMark {
                     executor.submit(box.writer.sealIdleMark())
@@ -107,6 +111,7 @@ private final class History {
                     disk.create(last.number + 1, bytes: segmentBytes)
                 }
             case 18: try checkReads(box)
+            case 19, 20: executor.removeReleased()
             default: crashed = random.below(3) == 0
             }
         }
@@ -120,9 +125,10 @@ private final class History {
             var group = model.groups[id] ?? LogModel.Group()
             switch random.below(12) {
             case 0:
-                let bytes = payload()
-                box.writer.identity(bytes.span)
-                model.nodeRecords.append(bytes)
+                let record = LogModel.NodeRecord(
+                    replacing: UInt32(random.below(3)), bytes: payload())
+                box.writer.identity(record.bytes.span, replacing: record.replacing)
+                model.add(record)
                 continue
             case 1, 2:
                 group.term += random.below(3)
@@ -132,12 +138,14 @@ private final class History {
                     vote: group.vote == 0 ? nil : NodeID(group.vote))
             case 3 where !group.entries.isEmpty:
                 let kept = Int(random.below(UInt64(group.entries.count)))
-                box.writer.truncate(group: GroupID(id), from: LogIndex(kept + 1))
+                box.writer.truncate(
+                    group: GroupID(id), from: group.precedingIndex + LogIndex(kept + 1))
                 group.entries.removeSubrange(kept...)
+            case 4, 5: start(&group, id, box)
             default:
-                let term = max(group.term, group.entries.last?.term ?? 0)
+                let term = max(group.term, group.lastTerm)
                 let payloads = (0..<Int(1 + random.below(5))).map { _ in payload() }
-                let first = LogIndex(group.entries.count + 1)
+                let first = group.last + 1
                 let records = entryRecords(payloads, from: first, term: term)
                 box.writer.entries(
                     group: GroupID(id), records: records.readable, first: first,
@@ -146,6 +154,23 @@ private final class History {
             }
             model.groups[id] = group
         }
+    }
+
+    /// Cuts the log in front: somewhere in it, at its end, or beyond.
+    func start(_ group: inout LogModel.Group, _ id: UInt32, _ box: WriterBox) {
+        let index = group.precedingIndex + random.below(UInt64(group.entries.count) + 4)
+        var keepingRest = random.below(4) != 0
+        var term = group.lastTerm + random.below(2)
+        if index == group.precedingIndex {
+            term = group.precedingTerm
+        } else if index < group.last, keepingRest {
+            term = group.entries[Int(index - group.precedingIndex) - 1].term
+        } else if index >= group.last {
+            keepingRest = random.below(2) == 0
+        }
+        box.writer.start(
+            group: GroupID(id), after: index, term: term, keepingRest: keepingRest)
+        group.start(after: index, term: term, keepingRest: keepingRest)
     }
 
     func payload() -> [UInt8] {
@@ -159,13 +184,16 @@ private final class History {
     func checkReads(_ box: WriterBox) throws {
         guard box.writer.durableBatch == box.writer.lastBatch, box.writer.isEmpty else { return }
         for (id, group) in after[Int(durable)].groups where !group.entries.isEmpty {
-            let first = 1 + random.below(UInt64(group.entries.count))
-            let last = first + random.below(UInt64(group.entries.count) - first + 1)
+            let start = random.below(UInt64(group.entries.count))
+            let first = group.precedingIndex + 1 + start
+            let last = first + random.below(UInt64(group.entries.count) - start)
             let found = try readEntries(
                 box.writer, disk, group: id, from: first, upTo: last,
                 maxBytes: Int(random.below(5000)))
+            let offset = group.precedingIndex + 1
             try #require(
-                found == Array(group.entries[Int(first) - 1..<Int(last)]), "seed \(seed): read")
+                found == Array(group.entries[Int(first - offset)...Int(last - offset)]),
+                "seed \(seed): read")
         }
     }
 }

@@ -20,20 +20,50 @@ struct LogModel: Equatable {
     struct Group: Equatable {
         var term: Term = 0
         var vote: UInt16 = 0
-        /// Index 1 is at 0.
+        var precedingIndex: LogIndex = 0
+        var precedingTerm: Term = 0
+        /// Index `precedingIndex + 1` is at 0.
         var entries: [Entry] = []
+
+        var last: LogIndex { precedingIndex + LogIndex(entries.count) }
+        /// The term of the newest entry, or of what precedes the log.
+        var lastTerm: Term { entries.last?.term ?? precedingTerm }
+
+        mutating func start(after index: LogIndex, term: Term, keepingRest: Bool) {
+            let known = index >= precedingIndex ? Int(index - precedingIndex) : 0
+            entries.removeFirst(min(entries.count, known))
+            if !keepingRest { entries = [] }
+            (precedingIndex, precedingTerm) = (index, term)
+        }
     }
 
-    var nodeRecords: [[UInt8]] = []
-    /// By group number.
+    /// Of each class but 0 only the newest.
+    struct NodeRecord: Equatable {
+        var replacing: UInt32
+        var bytes: [UInt8]
+    }
+
+    var nodeRecords: [NodeRecord] = []
+    /// By group number; without those of which nothing is known yet.
     var groups: [UInt32: Group] = [:]
+
+    mutating func add(_ record: NodeRecord) {
+        if record.replacing != 0 { nodeRecords.removeAll { $0.replacing == record.replacing } }
+        nodeRecords.append(record)
+    }
+
+    static func == (left: LogModel, right: LogModel) -> Bool {
+        left.nodeRecords.map(\.bytes) == right.nodeRecords.map(\.bytes)
+            && left.groups.filter { $0.value != Group() }
+                == right.groups.filter { $0.value != Group() }
+    }
 }
 
 /// A log thread that a test moves step by step.
 final class LogExecutor {
     let disk: VirtualDisk
     private var queue:
-        [(number: UInt64, position: WALPosition, opens: WALBatch.Opening?, bytes: [UInt8])] = []
+        [(mark: WALMark, position: WALPosition, opens: WALBatch.Opening?, bytes: [UInt8])] = []
     private var nextToWrite = 0
     private var openSegment: UInt64?
     private(set) var written: UInt64
@@ -47,29 +77,57 @@ final class LogExecutor {
     }
 
     func submit(_ batch: consuming WALBatch) {
-        queue.append((batch.number, batch.position, batch.opens, batch.bytes.copyBytes()))
+        queue.append((batch.mark, batch.position, batch.opens, batch.bytes.copyBytes()))
     }
 
     var hasToWrite: Bool { nextToWrite < queue.count }
 
-    /// Writes one batch; `false` from `goOn` is a crash before the next step.
-    func writeNext(goOn: () -> Bool = { true }) -> Bool {
+    /// Segments given up, oldest first, whose files still lie there.
+    private(set) var pool: [UInt64] = []
+
+    func release(_ segments: [UInt64]) { pool += segments }
+
+    /// Removes one file that is given up.
+    func removeReleased() {
+        guard !pool.isEmpty else { return }
+        disk.remove(pool.removeFirst())
+    }
+
+    /// Writes one batch; `false` from `goOn` is a crash before the next step. A file that was given
+    /// up is used again if there is one and `recycling` allows it.
+    func writeNext(recycling: Bool = true, goOn: () -> Bool = { true }) -> Bool {
         let batch = queue[nextToWrite]
         if let opening = batch.opens {
             if let openSegment {
                 guard goOn() else { return false }
                 disk.sync(openSegment)
             }
-            guard goOn() else { return false }
-            disk.create(opening.segment, bytes: opening.capacity)
-            guard goOn() else { return false }
-            disk.syncCreation(opening.segment)
+            guard prepare(opening, recycling: recycling, goOn: goOn) else { return false }
             openSegment = opening.segment
         }
         guard goOn() else { return false }
         disk.write(batch.position, batch.bytes)
-        written = batch.number
+        written = batch.mark.batch
         nextToWrite += 1
+        return true
+    }
+
+    private func prepare(_ opening: WALBatch.Opening, recycling: Bool, goOn: () -> Bool) -> Bool {
+        if recycling, !disk.contains(opening.segment), let old = pool.last {
+            // W9, step by step.
+            guard goOn() else { return false }
+            disk.write(WALPosition(segment: old, offset: 0), [UInt8](repeating: 0, count: 512))
+            guard goOn() else { return false }
+            disk.sync(old)
+            guard goOn() else { return false }
+            disk.rename(old, to: opening.segment)
+            pool.removeLast()
+        }
+        guard goOn() else { return false }
+        disk.create(opening.segment, bytes: opening.capacity)
+        guard goOn() else { return false }
+        disk.sync(opening.segment)
+        disk.syncDirectory()
         return true
     }
 
@@ -78,6 +136,7 @@ final class LogExecutor {
         if let openSegment {
             disk.sync(openSegment)
             synced = written
+            if nextToWrite > 0 { disk.mark = queue[nextToWrite - 1].mark }
         }
         return synced
     }
@@ -132,24 +191,32 @@ func readEntries(
 func contents(of log: borrowing RecoveredLog, _ writer: borrowing WALWriter, _ disk: VirtualDisk)
     throws -> LogModel
 {
-    var model = LogModel(nodeRecords: log.nodeRecords)
+    var model = LogModel(
+        nodeRecords: log.nodeRecords.map { .init(replacing: 0, bytes: $0) })
     for group in log.groups {
         var entries: [LogModel.Entry] = []
-        if group.lastIndex > 0 {
+        let first = group.firstIndex
+        if group.lastIndex >= first {
             entries = try readEntries(
-                writer, disk, group: group.group.raw, from: 1, upTo: group.lastIndex, maxBytes: 900)
+                writer, disk, group: group.group.raw, from: first, upTo: group.lastIndex,
+                maxBytes: 900)
         }
         model.groups[group.group.raw] = .init(
-            term: group.term, vote: group.vote?.raw ?? 0, entries: entries)
+            term: group.term, vote: group.vote?.raw ?? 0, precedingIndex: first - 1,
+            precedingTerm: group.precedingTerm, entries: entries)
         for (i, entry) in entries.enumerated() {
-            let start = group.termStarts.last { $0.index <= LogIndex(i + 1) }
+            let start = group.termStarts.last { $0.index <= first + LogIndex(i) }
             invariant(start?.term == entry.term, "term starts differ from the entries")
         }
+        invariant(group.termStarts.isEmpty == entries.isEmpty, "terms without entries")
+        invariant(entries.isEmpty || group.termStarts[0].index == first, "terms begin elsewhere")
+        invariant(writer.firstIndex(of: group.group) == first, "the writer's first index")
         let tailBytes = ByteBuffer(copying: group.tail.readable)
         var tail = EntryRecords(tailBytes.readable)
         var index = group.tailFirst
+        invariant(index >= first, "the tail begins before the log")
         while let view = try tail.next() {
-            invariant(view.index == index && view.term == entries[Int(index) - 1].term, "tail")
+            invariant(view.index == index && view.term == entries[Int(index - first)].term, "tail")
             index += 1
         }
         invariant(index == group.lastIndex + 1, "the tail does not reach the last entry")

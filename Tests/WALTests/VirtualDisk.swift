@@ -15,6 +15,15 @@ final class VirtualDisk: WALSource {
     }
 
     private(set) var files: [File] = []
+    /// Changes of the directory that are not synced, oldest first.
+    private var unsyncedNames: [NameChange] = []
+
+    private enum NameChange {
+        case removed(File)
+        case renamed(from: UInt64, to: UInt64)
+    }
+
+    var mark: WALMark?
     /// Set by a test: the next reads fail.
     var readError: WALError?
 
@@ -52,7 +61,19 @@ final class VirtualDisk: WALSource {
         }
     }
 
-    func syncCreation(_ number: UInt64) { self[number].exists = true }
+    /// Makes created, renamed and removed names durable.
+    func syncDirectory() {
+        for i in files.indices { files[i].exists = true }
+        unsyncedNames = []
+    }
+
+    /// Gives a file another number.
+    func rename(_ number: UInt64, to other: UInt64) {
+        invariant(!contains(other), "a file would be lost")
+        self[number].number = other
+        files.sort { $0.number < $1.number }
+        unsyncedNames.append(.renamed(from: number, to: other))
+    }
 
     func write(_ position: WALPosition, _ bytes: [UInt8]) {
         var offset = 0
@@ -73,14 +94,15 @@ final class VirtualDisk: WALSource {
 
     /// What a start does before recovery (R1).
     func syncAll() {
-        for i in files.indices {
-            files[i].exists = true
-            sync(files[i].number)
-        }
+        syncDirectory()
+        for file in files { sync(file.number) }
     }
 
     /// Loses power: every unsynced sector survives or not.
     func cutPower(_ random: inout SeededGenerator) {
+        if random.below(2) == 0 { mark = nil }
+        for change in unsyncedNames.reversed() where random.below(2) == 0 { undo(change) }
+        unsyncedNames = []
         files.removeAll { !$0.exists && random.below(2) == 0 }
         let odds = random.below(4)
         for i in files.indices {
@@ -92,6 +114,58 @@ final class VirtualDisk: WALSource {
             files[i].unsynced = []
             files[i].current = files[i].durable
         }
+    }
+
+    /// Loses power, with a choice: of the unsynced sectors, counted over all files, those survive for
+    /// which `keeps` says so, and the one named in `torn` only in its first bytes.
+    func cutPower(
+        keepingNames: Bool, torn: (sector: Int, bytes: Int)? = nil, keeps: (Int) -> Bool
+    ) {
+        if !keepingNames {
+            for change in unsyncedNames.reversed() { undo(change) }
+            files.removeAll { !$0.exists }
+        }
+        unsyncedNames = []
+        var number = 0
+        for i in files.indices {
+            for sector in files[i].unsynced {
+                let bytes = sector.bytes.prefix(number == torn?.sector ? torn!.bytes : 512)
+                if keeps(number) {
+                    files[i].durable.replaceSubrange(
+                        sector.offset..<sector.offset + bytes.count, with: bytes)
+                }
+                number += 1
+            }
+            files[i].unsynced = []
+            files[i].current = files[i].durable
+        }
+        syncAll()
+    }
+
+    /// Offsets of the unsynced sectors, counted over all files.
+    var unsyncedOffsets: [Int] { files.flatMap { $0.unsynced.map(\.offset) } }
+
+    var unsyncedCount: Int { files.reduce(0) { $0 + $1.unsynced.count } }
+
+    /// A copy with what is unsynced.
+    func clone() -> VirtualDisk {
+        let disk = VirtualDisk()
+        disk.mark = mark
+        disk.files = files
+        disk.unsyncedNames = unsyncedNames
+        return disk
+    }
+
+    private func undo(_ change: NameChange) {
+        switch change {
+        case .removed(let file):
+            guard !contains(file.number) else { return }
+            files.append(file)
+        case .renamed(let from, let to):
+            guard contains(to), !contains(from) else { return }
+            self[to].number = from
+        }
+        files.sort { $0.number < $1.number }
     }
 
     /// Kills the process: the page cache survives, the last write only up to some byte.
@@ -108,7 +182,10 @@ final class VirtualDisk: WALSource {
         files[i].current.replaceSubrange(last.offset..<last.offset + kept.count, with: kept)
     }
 
-    func remove(_ number: UInt64) { files.removeAll { $0.number == number } }
+    func remove(_ number: UInt64) {
+        unsyncedNames += files.filter { $0.number == number }.map { .removed($0) }
+        files.removeAll { $0.number == number }
+    }
 
     func trim(_ number: UInt64, to bytes: Int) {
         self[number].current.removeSubrange(bytes...)

@@ -113,16 +113,24 @@ import Testing
         #expect(bytes == 512)
     }
 
-    @Test func `the format of version 1 does not change`() {
+    @Test func `the format of version 2 does not change`() {
         var writer = emptyWriter()
         writer.identity([1, 2, 3].span)
         writer.hardState(group: GroupID(2), term: 3, vote: NodeID(4))
         append(&writer, payloadBytes: 5, first: 1)
         writer.truncate(group: GroupID(1), from: 1)
-        let batch = writer.seal()!
-        let (count, checksum) = (batch.bytes.count, CRC32C.checksum(batch.bytes.readable))
-        #expect(count == 1024)
-        #expect(checksum == 1_095_197_459)
+        writer.identity([4].span, replacing: 5)
+        writer.start(group: GroupID(1), after: 6, term: 7, keepingRest: false)
+        let first = writer.seal()!
+        // The second opens a segment, and so begins with a checkpoint of all of the first.
+        append(&writer, payloadBytes: 3000, first: 7)
+        let second = writer.seal()!
+        let counts = (first.bytes.count, second.bytes.count)
+        #expect(counts == (1024, 4096))
+        let checksums = (
+            CRC32C.checksum(first.bytes.readable), CRC32C.checksum(second.bytes.readable)
+        )
+        #expect(checksums == (1_506_245_567, 4_289_142_551))
     }
 }
 

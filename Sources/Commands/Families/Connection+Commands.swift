@@ -131,6 +131,13 @@ enum Connection {
             scope: .connection,
             tips: [.nondeterministicOutput, .requestAllShards, .responseSpecial]),
         CommandSpec(
+            "bgsave", arity: -1, [.admin, .noscript, .noAsyncLoading],
+            [.admin, .slow, .dangerous],
+            scope: .connection),
+        CommandSpec(
+            "lastsave", arity: 1, [.loading, .stale, .fast], [.admin, .fast, .dangerous],
+            scope: .connection, tips: [.nondeterministicOutput]),
+        CommandSpec(
             "debug", arity: -2, [.admin, .noscript, .loading, .stale],
             [.admin, .slow, .dangerous],
             scope: .connection),

@@ -6,7 +6,21 @@ internal import Store
 extension SortedSets {
     @Sendable
     static func zadd(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
-        var options: AddOptions = []
+        add(&context, request, [])
+    }
+
+    /// As in Redis, an option's name in place of the increment is read as one: a syntax error then,
+    /// because the number of arguments is fixed.
+    @Sendable
+    static func zincrby(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
+        add(&context, request, .incr)
+    }
+
+    /// Reads the options, `implied` ones included, and adds what follows them.
+    private static func add(
+        _ context: inout CommandContext, _ request: borrowing Request, _ implied: AddOptions
+    ) -> Outcome {
+        var options = implied
         var position = 2
         while position < request.count, let option = AddOptions(request, position) {
             options.insert(option)
@@ -22,11 +36,6 @@ extension SortedSets {
             return .done
         }
         return add(&context, request, from: position, options)
-    }
-
-    @Sendable
-    static func zincrby(_ context: inout CommandContext, _ request: borrowing Request) -> Outcome {
-        add(&context, request, from: 2, .incr)
     }
 
     /// Adds the pairs of score and member from `start` on.

@@ -1,23 +1,42 @@
 internal import Bytes
 internal import PeerProtocol
+internal import WAL
 
 /// What a node writes into its own log about itself, outside of any group.
 ///
 /// - `identity`: the first record of a directory: which node it belongs to, and the random number
 ///   by which a lost directory is recognised.
 /// - `boot`: one per start of the process; names the origin of commands. Holds `appendfsync` and the
-///   machine's own boot, so that a later start knows whether unsynced entries can have been lost.
-/// - `stopped`: the process ended cleanly, everything synced.
+///   machine's own boot, so that a later start knows whether unsynced entries can have been lost; and
+///   whether they were before this start. Written again when the node has caught up.
+/// - `stopped`: that process ended cleanly, everything synced. Takes the place of its `boot`. Not
+///   written by a node that may lack entries: it would be forgotten.
 /// - `bootstrap`: the node takes part in the first vote, together with exactly these directories.
 /// - `bound`: genesis is applied; holds the cluster map.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
-    case boot(UInt64, syncMode: UInt8, machine: UInt64)
-    case stopped
+    case boot(UInt64, syncMode: UInt8, machine: UInt64, mayLackEntries: Bool)
+    case stopped(UInt64)
     case bootstrap([Admitted])
     case bound([UInt8])
 
     private static let version: UInt8 = 1
+
+    /// Of the records of one class only the newest counts.
+    private var replacing: UInt32 {
+        switch self {
+        case .identity: 1
+        case .boot, .stopped: 2
+        case .bootstrap: 3
+        case .bound: 4
+        }
+    }
+
+    /// Adds the record to the log.
+    func write(to wal: inout WALWriter) {
+        let bytes = encode()
+        wal.identity(bytes.readable, replacing: replacing)
+    }
 
     func encode() -> ByteBuffer {
         var bytes = ByteBuffer()
@@ -27,13 +46,15 @@ enum NodeRecord: Equatable {
             bytes.append(UInt8(1))
             bytes.append(littleEndian: incarnation.raw)
             bytes.append(lengthPrefixed: Array(name.utf8).span)
-        case .boot(let count, let syncMode, let machine):
+        case .boot(let count, let syncMode, let machine, let mayLackEntries):
             bytes.append(UInt8(2))
             bytes.append(littleEndian: count)
             bytes.append(syncMode)
             bytes.append(littleEndian: machine)
-        case .stopped:
+            bytes.append(UInt8(mayLackEntries ? 1 : 0))
+        case .stopped(let count):
             bytes.append(UInt8(5))
+            bytes.append(littleEndian: count)
         case .bootstrap(let admitted):
             bytes.append(UInt8(3))
             bytes.append(varint: UInt64(admitted.count))
@@ -62,7 +83,11 @@ enum NodeRecord: Equatable {
         case 2:
             let count: UInt64 = try reader.read()
             let syncMode: UInt8 = try reader.read()
-            self = .boot(count, syncMode: syncMode, machine: try reader.read())
+            let machine: UInt64 = try reader.read()
+            // The flag came later than the record.
+            let mayLackEntries = reader.remaining > 0 ? try reader.read(UInt8.self) == 1 : false
+            self = .boot(
+                count, syncMode: syncMode, machine: machine, mayLackEntries: mayLackEntries)
         case 3:
             var admitted: [Admitted] = []
             for _ in 0..<(try reader.readCount()) {
@@ -74,7 +99,7 @@ enum NodeRecord: Equatable {
             let rest = reader.remaining
             self = .bound(try reader.readBytes(rest).copied)
         case 5:
-            self = .stopped
+            self = .stopped(try reader.read())
         default:
             throw .invalid("node record kind")
         }

@@ -5,6 +5,7 @@ internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
+internal import Snapshot
 internal import Store
 internal import WAL
 
@@ -65,8 +66,7 @@ extension NodeState {
                 fail("genesis names another data directory for this node")
                 return
             }
-            let record = NodeRecord.bound(genesis).encode()
-            wal.identity(record.readable)
+            NodeRecord.bound(genesis).write(to: &wal)
             adopt(map, now: now)
             log(.notice, "genesis groups=\(map.groups.count) members=\(map.members.count)")
         } catch {
@@ -95,6 +95,10 @@ extension NodeState {
         raft.electionTimeout = configuration.electionTimeout
         raft.retransmitTimeout = configuration.electionTimeout
         raft.readLease = configuration.readLease
+        var restored = restored
+        let found = snapshot(for: group, &restored)
+        let firstIndex = restored.firstIndex
+        raft.mayLoseEntries = configuration.syncMode != 0
         let core = RaftCore(raft, restored: restored, seed: random.next(), now: now.boot)
         let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)
         let keyspace = Keyspace(
@@ -109,6 +113,14 @@ extension NodeState {
             replicas[index].core.silence(until: now.boot + .seconds(1_000_000_000))
         }
         routes.append(Route())
+        snapshots.groups.append(SnapshotBoard.Group())
+        audits.append(AuditBoard())
+        snapshots.groups[index].durable = found.stored
+        if let usable = found.usable {
+            beginLoading(usable, into: index, isAtStart: true, now: now)
+        } else if firstIndex > 1 {
+            lackState(index, "no snapshot of it was found", now: now)
+        }
         for at in peers.indices { peers[at].inbound.append(InboundStreams()) }
     }
 }

@@ -59,8 +59,7 @@ extension Engine {
     private mutating func respond(_ index: Int, _ body: (inout ReplyWriter) -> Void)
         -> NodeCommandStep?
     {
-        node.writeReply(to: &sessions[index], body)
-        return .done
+        .done(node.writeReply(to: &sessions[index], body))
     }
 
     private static func flag(_ request: NodeRequest, _ flag: inout Bool) -> String? {
@@ -101,7 +100,7 @@ extension Engine {
         default:
             return respond(index) { $0.error("ERR syntax error") }
         }
-        return .done
+        return .done(.success)
     }
 
     // MARK: Listing

@@ -37,8 +37,8 @@ struct NodeRequest {
 
 /// What became of a node command.
 enum NodeCommandStep {
-    /// The reply is written.
-    case done
+    /// The reply, if there is one, is written.
+    case done(ReplyKind)
     /// Parts are under way; the reply comes later.
     case started
 }
@@ -48,7 +48,6 @@ extension Engine {
     /// True when the session can go on at once.
     mutating func executeNodeCommand(_ index: Int, now: ClockReading) -> Bool {
         let (request, spec, consumed) = nextRequest(index)
-        node.statistics.commandsProcessed += 1
         sessions[index].commands += 1
         let step =
             spec.scope == .everyGroup
@@ -62,7 +61,14 @@ extension Engine {
             sessions[index].parser.reset()
             sessions[index].input.consume(min(consumed, sessions[index].input.count))
         }
-        return step == .done
+        switch step {
+        case .done(let kind):
+            node.commandStatistics.answeredInPlace(spec.id, kind)
+            return true
+        case .started:
+            node.commandStatistics.step(spec.id)
+            return false
+        }
     }
 
     private mutating func nextRequest(_ index: Int) -> (NodeRequest, CommandSpec, Int) {
@@ -77,8 +83,7 @@ extension Engine {
     private mutating func reply(_ index: Int, _ body: (inout ReplyWriter) -> Void)
         -> NodeCommandStep?
     {
-        node.writeReply(to: &sessions[index], body)
-        return .done
+        .done(node.writeReply(to: &sessions[index], body))
     }
 
     /// Nil: must be tried again later.
@@ -105,10 +110,11 @@ extension Engine {
         switch spec.name.description {
         case "dbsize":
             beginGather(
-                index, merge: .sum, request: request.arguments, isWrite: false, now: now)
+                index, spec, merge: .sum, request: request.arguments, isWrite: false, now: now)
         case "keys":
             beginGather(
-                index, merge: .concatenate, request: request.arguments, isWrite: false, now: now)
+                index, spec, merge: .concatenate, request: request.arguments, isWrite: false,
+                now: now)
         case "flushall", "flushdb":
             if request.count > 2
                 || (request.count == 2 && !["sync", "async"].contains(request.word(1)))
@@ -116,25 +122,26 @@ extension Engine {
                 return reply(index) { $0.error("ERR syntax error") }
             }
             beginGather(
-                index, merge: .first, request: request.arguments, isWrite: true, now: now)
+                index, spec, merge: .first, request: request.arguments, isWrite: true, now: now)
         case "randomkey":
             beginGather(
-                index, merge: .pick, request: [Array("DBSIZE".utf8)], isWrite: false, now: now)
+                index, spec, merge: .pick, request: [Array("DBSIZE".utf8)], isWrite: false, now: now
+            )
         case "scan":
-            guard let group = groupOfCursor(request) else {
-                return reply(index) { $0.error("ERR invalid cursor") }
-            }
-            beginSingle(index, group: group, request: request.arguments, now: now)
+            beginSingle(
+                index, UInt16(spec.id), group: groupOfCursor(request),
+                request: request.arguments, now: now)
         default:
             return reply(index) { $0.error(text: "ERR \(spec.name) has no way over all groups") }
         }
         return .started
     }
 
-    /// SCAN goes through the slots, and so through the groups, in order.
-    private func groupOfCursor(_ request: NodeRequest) -> Int? {
-        if node.dataGroups == 1 { return 1 }
-        guard let raw = UInt64(request.text(1)) else { return nil }
+    /// SCAN goes through the slots, and so through the groups, in order. Any group answers for a cursor
+    /// that is none.
+    private func groupOfCursor(_ request: NodeRequest) -> Int {
+        let cursor = request.arguments[1]
+        guard node.dataGroups > 1, let raw = CommandTable.scanCursor(cursor.span) else { return 1 }
         let slot = min(max(0, ScanCursor(raw: raw).slot), HashSlot.count - 1)
         return node.group(of: HashSlot(UInt16(slot)))
     }
@@ -162,6 +169,10 @@ extension Engine {
                 $0.verbatim(Array("Redis ver. \(ServerVersion.redis)\n".utf8).span)
             }
         case "debug": return debug(index, request)
+        case "bgsave": return backgroundSave(index, request)
+        case "lastsave":
+            let saved = node.snapshots.lastSaved
+            return reply(index) { $0.integer(saved) }
         case "info":
             let text = InfoReport.text(
                 sections: (1..<request.count).map { request.word($0) }, node: node,
@@ -248,21 +259,32 @@ extension Engine {
         return reply(index) { NodeReplies.hello(id: id, version: resp, to: &$0) }
     }
 
-    /// `DEBUG SLEEP seconds`: the whole node stands still after this turn, like Redis does.
+    /// `DEBUG SLEEP seconds`: the whole node stands still after this turn, like Redis does; for a day at
+    /// most. What is no number, or is negative, is no pause.
     private mutating func debug(_ index: Int, _ request: NodeRequest) -> NodeCommandStep? {
-        guard request.count == 3, request.word(1) == "sleep", let seconds = Double(request.text(2)),
-            seconds >= 0, seconds < 86_400
-        else {
-            let name = request.text(1)
+        guard request.count == 3, request.word(1) == "sleep" else {
+            let name = request.arguments[1]
             return reply(index) {
-                $0.error(
-                    text:
-                        "ERR unknown subcommand or wrong number of arguments for '\(name)'. Try DEBUG HELP."
-                )
+                $0.openError("ERR unknown subcommand or wrong number of arguments for '")
+                $0.errorText(CommandTable.clipped(name.span))
+                $0.errorText("'. Try DEBUG HELP.")
+                $0.closeError()
             }
         }
+        let text = request.arguments[2]
+        let seconds = min(max(0, FloatText.parseBound(text.span) ?? 0), 86_400)
         outbox.sleep = .microseconds(Int64(seconds * 1_000_000))
         return reply(index) { $0.ok() }
+    }
+
+    /// `BGSAVE [SCHEDULE]`: snapshots of all groups, one after the other. SCHEDULE means what Redis
+    /// means by it: no error when one is under way.
+    private mutating func backgroundSave(_ index: Int, _ request: NodeRequest) -> NodeCommandStep? {
+        let isScheduled = request.count == 2 && request.word(1) == "schedule"
+        guard request.count == 1 || isScheduled else { return reply(index, "ERR syntax error") }
+        if node.saveAll() { return reply(index) { $0.simple("Background saving started") } }
+        guard isScheduled else { return reply(index, "ERR Background save already in progress") }
+        return reply(index) { $0.simple("Background saving scheduled") }
     }
 
     // MARK: CONFIG and COMMAND
@@ -283,7 +305,7 @@ extension Engine {
         case "config|set":
             return setConfiguration(index, request)
         case "config|resetstat":
-            node.statistics.reset()
+            node.resetStatistics()
             return reply(index) { $0.ok() }
         case "config|rewrite":
             return reply(index) {
@@ -307,7 +329,10 @@ extension Engine {
             return reply(index, "ERR wrong number of arguments for 'config|set' command")
         }
         do throws(ConfigSetError) {
-            try node.configuration.set((2..<request.count).map { request.text($0) })
+            var changed = node.configuration
+            try changed.set((2..<request.count).map { request.text($0) })
+            try checkRoom(for: changed)
+            node.configuration = changed
         } catch {
             guard case .unknown(let name) = error,
                 let at = (2..<request.count).first(where: { request.text($0) == name })
@@ -324,6 +349,19 @@ extension Engine {
         let limits = node.respLimits
         for session in sessions.openIndices { sessions[session].parser.limits = limits }
         return reply(index) { $0.ok() }
+    }
+
+    /// More clients than the process may have descriptors for are not promised.
+    private func checkRoom(for changed: Configuration) throws(ConfigSetError) {
+        let room = node.host.clientsMax
+        guard room > 0, changed.maxclients > room,
+            changed.maxclients > node.configuration.maxclients
+        else { return }
+        throw .failed(
+            directive: "maxclients",
+            reason:
+                "The operating system is not able to handle the specified number of clients, try with \(room)"
+        )
     }
 
     private mutating func command(_ index: Int, _ request: NodeRequest, _ name: String)

@@ -4,16 +4,20 @@ internal import Commands
 internal import Configuration
 internal import PeerProtocol
 internal import Raft
+internal import Snapshot
 internal import Store
 internal import WAL
 
 /// INFO: the sections and fields that clients, exporters and people read, in Redis's names, and a
 /// `# Raft` section of our own.
 enum InfoReport {
-    private static let defaults = [
+    /// All sections, in the order in which they are told.
+    private static let all = [
         "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules",
-        "errorstats", "cluster", "keyspace", "raft",
+        "commandstats", "errorstats", "latencystats", "cluster", "keyspace", "raft",
     ]
+    /// What INFO without a section leaves out.
+    private static let onRequest = ["commandstats", "latencystats"]
 
     static func text(
         sections: [String], node: borrowing NodeState, sessions: borrowing SessionTable,
@@ -22,12 +26,13 @@ enum InfoReport {
         var wanted: [String] = []
         for section in sections.isEmpty ? ["default"] : sections {
             switch section {
-            case "default", "all", "everything": wanted += defaults
+            case "default": wanted += all.filter { !onRequest.contains($0) }
+            case "all", "everything": wanted += all
             default: wanted.append(section)
             }
         }
         var parts: [String] = []
-        for section in defaults where wanted.contains(section) {
+        for section in all where wanted.contains(section) {
             let lines =
                 switch section {
                 case "server": server(node, now)
@@ -38,7 +43,9 @@ enum InfoReport {
                 case "replication": replication(node, now)
                 case "cpu": cpu(node)
                 case "modules": [String]()
-                case "errorstats": [String]()
+                case "commandstats": commands(node)
+                case "errorstats": errors(node)
+                case "latencystats": latencies(node)
                 case "cluster": ["cluster_enabled:0"]
                 case "keyspace": keyspace(node)
                 default: raft(node, now)
@@ -53,9 +60,14 @@ enum InfoReport {
     private static func server(_ node: borrowing NodeState, _ now: ClockReading) -> [String] {
         let uptime = (now.boot - node.startedAt).milliseconds / 1000
         return [
-            "redis_version:\(ServerVersion.redis)", "skein_version:\(ServerVersion.skein)",
-            "server_name:skein", "redis_mode:standalone", "arch_bits:64",
-            "multiplexing_api:libuv", "process_id:\(node.host.processID)",
+            "redis_version:\(ServerVersion.redis)",
+            "redis_git_sha1:\(node.host.commit.isEmpty ? "00000000" : node.host.commit)",
+            "redis_git_dirty:\(node.host.isModified ? 1 : 0)",
+            "redis_build_id:\(node.host.commit.isEmpty ? "0" : node.host.commit)",
+            "skein_version:\(ServerVersion.skein)", "server_name:skein",
+            "redis_mode:standalone", "os:\(node.host.system)", "arch_bits:64",
+            "monotonic_clock:POSIX clock_gettime", "multiplexing_api:libuv",
+            "process_id:\(node.host.processID)", "process_supervised:no",
             "run_id:\(hex(node.incarnation.raw))\(hex(node.boot))00000000",
             "tcp_port:\(node.configuration.port)", "server_time_usec:\(now.wall * 1000)",
             "uptime_in_seconds:\(uptime)", "uptime_in_days:\(uptime / 86_400)", "hz:10",
@@ -78,52 +90,81 @@ enum InfoReport {
 
     private static func memory(_ node: borrowing NodeState) -> [String] {
         let resident = node.host.residentBytes
+        let (keys, held) = (node.keyBytes, node.imageBytes)
+        let log = (0..<node.replicas.count).reduce(0) {
+            $0 + node.replicas[$1].core.log.memoryBytes
+        }
+        let used = keys + held + log + node.host.startBytes
+        let limit = node.configuration.maxMemory
         return [
-            "used_memory:\(resident)", "used_memory_human:\(human(resident))",
+            "used_memory:\(used)", "used_memory_human:\(human(used))",
+            "used_memory_dataset:\(keys)", "used_memory_overhead:\(used - keys)",
+            "used_memory_startup:\(node.host.startBytes)", "raft_log_cache_bytes:\(log)",
+            "snapshot_held_bytes:\(held)",
             "used_memory_rss:\(resident)", "used_memory_rss_human:\(human(resident))",
             "used_memory_peak:\(max(resident, node.host.peakBytes))",
             "used_memory_peak_human:\(human(max(resident, node.host.peakBytes)))",
             "total_system_memory:\(node.host.systemBytes)",
-            "total_system_memory_human:\(human(node.host.systemBytes))", "maxmemory:0",
-            "maxmemory_human:0B", "maxmemory_policy:noeviction", "mem_fragmentation_ratio:1.00",
+            "total_system_memory_human:\(human(node.host.systemBytes))", "maxmemory:\(limit)",
+            "maxmemory_human:\(human(limit))", "maxmemory_policy:noeviction",
+            "mem_fragmentation_ratio:\(ratio(resident, used))",
             "mem_allocator:libc", "lazyfree_pending_objects:0",
         ]
     }
 
     private static func persistence(_ node: borrowing NodeState) -> [String] {
-        [
-            "loading:0", "async_loading:0", "rdb_changes_since_last_save:0",
-            "rdb_bgsave_in_progress:0", "rdb_last_save_time:0", "rdb_last_bgsave_status:ok",
-            "aof_enabled:1", "aof_rewrite_in_progress:0", "aof_last_write_status:ok",
+        let board = node.snapshots
+        let seconds = board.writtenCount == 0 ? -1 : board.lastDuration.milliseconds / 1000
+        var changes: UInt64 = 0
+        for group in 0..<node.replicas.count {
+            let newest = board.groups[group].durable.first?.id.index ?? 0
+            changes += node.replicas[group].applied - min(newest, node.replicas[group].applied)
+        }
+        let holder = node.wal.oldestHolder.map { "\($0)" } ?? "none"
+        let lagging = node.slowestFollower.map { node.name(of: $0) } ?? "none"
+        return [
+            "loading:\(node.isLoading ? 1 : 0)", "async_loading:0",
+            "current_save_keys_processed:0", "rdb_changes_since_last_save:\(changes)",
+            "rdb_bgsave_in_progress:\(board.isBusy ? 1 : 0)",
+            "rdb_last_save_time:\(board.lastSaved)",
+            "rdb_last_bgsave_status:\(board.hasFailed ? "err" : "ok")",
+            "rdb_last_bgsave_time_sec:\(seconds)",
+            "rdb_current_bgsave_time_sec:\(board.taking == nil ? -1 : 0)",
+            "snapshots_written:\(board.writtenCount)", "snapshots_received:\(board.receivedCount)",
+            "snapshots_sent:\(board.sentCount)",
+            "aof_enabled:1", "aof_rewrite_in_progress:0",
+            "aof_last_write_status:\(node.logSpace == .full ? "err" : "ok")",
+            "wal_live_bytes:\(node.wal.liveBytes)", "wal_held_bytes:\(node.wal.heldBytes)",
+            "wal_max_size:\(node.configuration.walMaxSize)", "wal_held_by_group:\(holder)",
+            "wal_slowest_follower:\(lagging)",
             "wal_batches:\(node.statistics.logBatches)", "wal_last_batch:\(node.wal.lastBatch)",
             "wal_durable_batch:\(node.wal.durableBatch)",
         ]
     }
 
     private static func stats(_ node: borrowing NodeState) -> [String] {
-        var (hits, misses, expired, duplicates) = (UInt64(0), UInt64(0), UInt64(0), 0)
-        for group in 0..<node.replicas.count {
-            hits += node.replicas[group].context.keyspace.hits
-            misses += node.replicas[group].context.keyspace.misses
-            expired += node.replicas[group].context.keyspace.expired
-            duplicates += node.replicas[group].windows.duplicates
-        }
+        let (now, before) = (node.replicaCounts, node.statistics.before)
         let counts = node.statistics
         return [
             "total_connections_received:\(counts.connectionsReceived)",
-            "total_commands_processed:\(counts.commandsProcessed)",
+            "total_commands_processed:\(node.commandStatistics.calls)",
             "instantaneous_ops_per_sec:\(node.rates.operationsPerSecond)",
             "total_net_input_bytes:\(counts.clientBytesReceived)",
             "total_net_output_bytes:\(counts.clientBytesSent)",
             "instantaneous_input_kbps:\(node.rates.inputKilobytes)",
             "instantaneous_output_kbps:\(node.rates.outputKilobytes)",
             "rejected_connections:\(counts.connectionsRejected)", "sync_full:0",
-            "sync_partial_ok:0", "sync_partial_err:0", "expired_keys:\(expired)", "evicted_keys:0",
-            "keyspace_hits:\(hits)", "keyspace_misses:\(misses)", "pubsub_channels:0",
+            "sync_partial_ok:0", "sync_partial_err:0",
+            "expired_keys:\(now.expired - before.expired)", "evicted_keys:0",
+            "keyspace_hits:\(now.hits - before.hits)",
+            "keyspace_misses:\(now.misses - before.misses)", "pubsub_channels:0",
             "pubsub_patterns:0", "latest_fork_usec:0", "total_forks:0",
-            "total_error_replies:\(counts.errorReplies)",
+            "total_error_replies:\(node.commandStatistics.errors.total)",
+            "total_reads_processed:\(counts.clientReads)",
+            "total_writes_processed:\(counts.clientWrites)",
             "timed_out_commands:\(counts.timedOutCommands)",
-            "repeated_commands:\(duplicates)", "routes_restarted:\(counts.routesRestarted)",
+            "repeated_commands:\(now.repeated - before.repeated)",
+            "routes_restarted:\(counts.routesRestarted)",
             "lease_reads_taken_back:\(counts.leaseReadsTakenBack)",
             "peer_input_bytes:\(counts.peerBytesReceived)",
             "peer_output_bytes:\(counts.peerBytesSent)",
@@ -144,8 +185,9 @@ enum InfoReport {
             var number = 0
             for follower in followers where node.links.index(to: follower.id) != nil {
                 let hello = node.peers.first { $0.id == follower.id }?.hello
+                let lag = lag(of: follower, node, now)
                 lines.append(
-                    "slave\(number):ip=\(hello?.clientHost ?? ""),port=\(hello?.clientPort ?? 0),state=online,offset=\(follower.match),lag=0"
+                    "slave\(number):ip=\(hello?.clientHost ?? ""),port=\(hello?.clientPort ?? 0),state=\(state(of: follower)),offset=\(follower.match),lag=\(lag)"
                 )
                 number += 1
             }
@@ -173,6 +215,29 @@ enum InfoReport {
         lines.append("master_repl_offset:\(commit)")
         lines.append("repl_backlog_active:0")
         return lines
+    }
+
+    /// Redis's words for how a follower is fed: entries as they come, a snapshot, or neither yet.
+    private static func state(of follower: FollowerStatus) -> String {
+        switch follower.state {
+        case .replicate: "online"
+        case .snapshot: "send_bulk"
+        case .probe: "wait_bgsave"
+        }
+    }
+
+    /// Seconds since the follower showed that it keeps up, as in Redis since its last REPLCONF ACK: its
+    /// last acknowledgement while entries are on their way to it, any sign of life when it has all.
+    private static func lag(
+        of follower: FollowerStatus, _ node: borrowing NodeState, _ now: ClockReading
+    ) -> Int64 {
+        var heard = follower.repliedAt
+        if follower.match >= node.replicas[1].core.lastIndex,
+            let alive = node.liveness.lastHeard(from: follower.id)
+        {
+            heard = max(heard ?? alive, alive)
+        }
+        return heard.map { max(0, (now.boot - $0).milliseconds / 1000) } ?? 0
     }
 
     private static func cpu(_ node: borrowing NodeState) -> [String] {
@@ -248,6 +313,13 @@ enum InfoReport {
         let fraction = String(microseconds % 1_000_000)
         return
             "\(microseconds / 1_000_000).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
+    }
+
+    /// Two decimals, as Redis prints ratios.
+    private static func ratio(_ part: Int, _ whole: Int) -> String {
+        let hundredths = whole == 0 ? 0 : part * 100 / whole
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
     }
 
     /// As Redis prints sizes for people: two decimals.

@@ -1,13 +1,6 @@
 internal import Bytes
 internal import RESP
 
-/// The version that clients compare, and Skein's own.
-enum ServerVersion {
-    /// The Redis version whose behaviour this is.
-    static let redis = "7.0.15"
-    static let skein = "0.1.0"
-}
-
 /// Replies to commands about the connection.
 enum NodeReplies {
     static func time(_ now: ClockReading, to reply: inout ReplyWriter) {

@@ -37,6 +37,7 @@ extension NodeState {
             if peers[at].lastRefusal.isEmpty {
                 log(.notice, "peer-disconnected peer=\(peers[at].name)")
             }
+            stopSending(to: peer)
             for group in 0..<replicas.count { replicas[group].core.linkDown(peer) }
             // Without a link this node leads that peer nowhere, and must not bind it by pings.
             liveness.linkDown(to: peer, now: now.boot)
@@ -84,7 +85,10 @@ extension NodeState {
             switch frame.kind {
             case .hello:
                 let hello = try Hello(decoding: frame.body)
-                guard links[index].peer == nil else { throw .invalid("second hello") }
+                if let peer = links[index].peer {
+                    try renew(hello, of: peer)
+                    return
+                }
                 if admit(hello, link: index, now: now) { linkAdmitted(index, now: now) }
                 return
             case .refused:
@@ -117,6 +121,21 @@ extension NodeState {
             case .readReply:
                 try receiveReplies(&reader, group: group, isRead: true, &sessions, now: now)
             case .forwardRefused: try receiveRefusal(&reader, group: group, now: now)
+            case .snapshotPiece:
+                var whole = ByteReader(frame.body)
+                try receiveSnapshotPiece(&whole, from: peer, now: now)
+            case .snapshotProgress:
+                var whole = ByteReader(frame.body)
+                try receiveSnapshotProgress(&whole, from: peer, now: now)
+            case .auditDigest:
+                var whole = ByteReader(frame.body)
+                try receiveAuditDigest(&whole, from: peer, now: now)
+            case .diverged:
+                let index = try reader.readVarint()
+                guard replicas[group].core.leader == peer else { return }
+                diverged(group, at: index, now: now)
+            case .snapshotTurn:
+                try receiveSnapshotTurn(&reader, group: group, from: peer, now: now)
             }
         } catch {
             throw .body(error)
@@ -127,8 +146,9 @@ extension NodeState {
     private mutating func linkAdmitted(_ index: Int, now: ClockReading) {
         guard let peer = links[index].peer else { return }
         liveness.linkUp(to: peer)
+        let mayLack = peerIndex(peer).flatMap { peers[$0].hello?.mayLackEntries } ?? false
         for group in 0..<replicas.count {
-            replicas[group].core.linkUp(peer)
+            replicas[group].core.linkUp(peer, withGaps: mayLack)
             if routes[group].target?.node == peer { routes[group].restart(now: now.boot) }
         }
     }
@@ -286,6 +306,7 @@ extension NodeState {
                     group: UInt32(group), sequence: header.first + UInt64(offset),
                     count: links[link].provisionalBytes.count - before))
         }
+        commandStatistics.stepForOthers(header.count)
         links.markFlushing(link)
         return true
     }
@@ -379,22 +400,50 @@ extension NodeState {
             isRead
             ? routes[group].reads.answer(sequence, now: now.boot)
             : routes[group].writes.answer(sequence, now: now.boot)
-        guard let item, let index = sessions.index(of: item.session) else { return }
-        if sessions[index].gather != nil {
+        guard let item else {
+            // It was here before: the leader's word and this node's own log both bring it.
+            commandStatistics.stepForOthers()
+            return
+        }
+        let index = sessions.index(of: item.session)
+        if let index, sessions[index].gather != nil {
             deliverPart(group, index, status: status, reply: reply, &sessions)
             return
         }
-        switch status {
-        case .complete: sessions[index].answer(reply)
-        case .evicted:
-            sessions[index].answer(
-                error: "UNCERTAIN The command was executed at most once, its reply is lost")
-        case .moved:
-            sessions[index].answer(error: "TRYAGAIN The slot moved, the command was not executed")
-        case .piece: invariantFailed("a piece was delivered")
+        let error: String? =
+            switch status {
+            case .complete: nil
+            case .evicted: "UNCERTAIN The command was executed at most once, its reply is lost"
+            case .moved: "TRYAGAIN The slot moved, the command was not executed"
+            case .piece: invariantFailed("a piece was delivered")
+            }
+        let kind =
+            error.map { commandStatistics.judge(error: $0) } ?? commandStatistics.judge(reply)
+        guard let index else {
+            // The client is gone; its command was executed all the same.
+            commandStatistics.answered(item.command, kind, since: item.queuedAt, now: now.boot)
+            return
         }
+        commandStatistics.answered(
+            item.command, kind, since: sessions[index].startedAt.take() ?? item.queuedAt,
+            now: now.boot)
+        if !sessions[index].executing.isEmpty {
+            countTransaction(&sessions[index], error == nil ? reply : reply.extracting(0..<0))
+        }
+        if let error { sessions[index].answer(error: error) } else { sessions[index].answer(reply) }
         sessions.markFlushing(index)
         sessions.markReady(index)
+    }
+
+    /// Counts the commands of a transaction by their parts of its reply.
+    private mutating func countTransaction(_ session: inout Session, _ reply: Span<UInt8>) {
+        var commands: [UInt16] = []
+        swap(&commands, &session.executing)
+        var elements = ReplyElements(of: reply)
+        for command in commands {
+            guard let element = elements.next() else { return }
+            commandStatistics.answeredWithin(command, commandStatistics.judge(element))
+        }
     }
 
     private func deliverPart(

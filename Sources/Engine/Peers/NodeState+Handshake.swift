@@ -27,7 +27,7 @@ extension NodeState {
             membership: muteReason == nil ? membership : .mute, cluster0: map?.clusterID.high ?? 0,
             cluster1: map?.clusterID.low ?? 0, clientHost: me.bind[0].address,
             clientPort: UInt16(me.port), syncMode: me.syncMode, mayLackEntries: mayLackEntries,
-            admitted: admitted)
+            knownGaps: knownGaps, admitted: admitted)
     }
 
     mutating func sendHello(_ index: Int) {
@@ -36,6 +36,25 @@ extension NodeState {
         hello.encode(into: &links[index].output.bytes)
         links[index].output.close()
         links.markFlushing(index)
+    }
+
+    /// What this node says of itself has changed: tells those that have admitted it.
+    mutating func sendHelloAgain() {
+        // Who has not heard of this start yet is told all of it when its record is durable.
+        guard isStarted else { return }
+        for index in links.openIndices where links[index].peer != nil { sendHello(index) }
+    }
+
+    /// Takes what an admitted peer says of itself now. Only what belongs to `mayLackEntries` may have
+    /// changed.
+    mutating func renew(_ hello: Hello, of peer: NodeID) throws(DecodeError) {
+        guard let at = peerIndex(peer), let known = peers[at].hello, known.boot == hello.boot,
+            known.incarnation == hello.incarnation, known.node == hello.node
+        else { throw .invalid("another hello") }
+        let before = knownGaps
+        peers[at].hello?.mayLackEntries = hello.mayLackEntries
+        peers[at].hello?.knownGaps = hello.knownGaps
+        if knownGaps != before { sendHelloAgain() }
     }
 
     /// Judges a hello; nil admits the peer, otherwise the reason goes to both logs.
@@ -105,9 +124,11 @@ extension NodeState {
             links[old].isClosing = true
             links.markFlushing(old)
         }
+        let gaps = knownGaps
         peers[at].hello = hello
         peers[at].link = links[index].id
         links[index].peer = peer
+        if knownGaps != gaps { sendHelloAgain() }
         // A peer that refuses this node says so only now: its refusals are told once, its
         // connections not at all.
         if peers[at].lastRefusal.isEmpty {
@@ -195,8 +216,7 @@ extension NodeState {
             }
             admitted = found.sorted { $0.node < $1.node }
         }
-        let record = NodeRecord.bootstrap(admitted).encode()
-        wal.identity(record.readable)
+        NodeRecord.bootstrap(admitted).write(to: &wal)
         bootstrapBatch = wal.lastBatch + 1
         log(.notice, "bootstrap members=\(admitted.count)")
     }

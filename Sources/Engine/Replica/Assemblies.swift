@@ -1,4 +1,6 @@
 internal import Bytes
+internal import Commands
+internal import RESP
 internal import Store
 
 /// Large commands whose pieces have come through the log but which have not been executed yet.
@@ -6,10 +8,12 @@ internal import Store
 /// Part of the group's state. A piece counts when it continues what is there; a repetition is
 /// ignored. Bounded in bytes and in idle log time, so that an origin that died leaves nothing behind.
 struct Assemblies {
-    private final class Assembly {
+    fileprivate final class Assembly {
         let origin: Origin
         let command: UInt64
         var bytes = ByteBuffer()
+        /// The bytes, once the command was taken out: an image under way may still need them.
+        var taken: SharedBytes?
         var checksum: UInt32 = 0
         var lastTime: Int64
 
@@ -58,7 +62,27 @@ struct Assemblies {
         let assembly = assemblies.remove(at: at)
         byteCount -= assembly.bytes.count
         guard UInt64(assembly.bytes.count) == reference.length else { return nil }
-        return SharedBytes(assembly.bytes.take())
+        let bytes = SharedBytes(assembly.bytes.take())
+        assembly.taken = bytes
+        return bytes
+    }
+
+    /// Whether a large command that is there whole may add data; true for what cannot be read.
+    func startsGrowth(origin: Origin, _ reference: LargeReference) -> Bool {
+        guard
+            let assembly = assemblies.first(where: {
+                $0.origin == origin && $0.command == reference.command
+            })
+        else { return true }
+        return Self.startsGrowth(assembly.bytes)
+    }
+
+    private static func startsGrowth(_ bytes: borrowing ByteBuffer) -> Bool {
+        var parser = RequestParser(limits: Replica.anyLength)
+        guard parser.parse(bytes.readable) == .request,
+            case .found(let spec) = CommandTable.resolve(parser.request(over: bytes.readable))
+        else { return true }
+        return spec.flags.contains(.denyoom) || spec.name.description == "exec"
     }
 
     private mutating func enforceLimit(keeping newest: Assembly) {
@@ -78,6 +102,84 @@ struct Assemblies {
             if isStale { byteCount -= assembly.bytes.count }
             return isStale
         }
+    }
+
+    // MARK: Images
+
+    /// What an image holds of one assembly: the bytes that were there when it began.
+    struct Part {
+        private let assembly: Assembly
+        let count: Int
+
+        fileprivate init(_ assembly: Assembly) {
+            self.assembly = assembly
+            count = assembly.bytes.count
+        }
+
+        /// Appends bytes from `offset` on to the image, at most `limit`; returns how many.
+        func copy(from offset: Int, limit: Int, into image: inout ByteBuffer) -> Int {
+            let end = min(count, offset + limit)
+            if let taken = assembly.taken {
+                image.append(taken.span.extracting(offset..<end))
+            } else {
+                Self.copy(assembly.bytes, offset..<end, into: &image)
+            }
+            return end - offset
+        }
+
+        private static func copy(
+            _ bytes: borrowing ByteBuffer, _ range: Range<Int>, into image: inout ByteBuffer
+        ) {
+            image.append(bytes.readable.extracting(range))
+        }
+    }
+
+    /// The parts that an image consists of, in order; bytes are only ever added to them.
+    var parts: [Part] { assemblies.map { Part($0) } }
+
+    /// Everything but the bytes.
+    func encode(into image: inout ByteBuffer) {
+        image.append(varint: UInt64(assemblies.count))
+        for assembly in assemblies {
+            image.append(varint: UInt64(assembly.origin.node))
+            image.append(varint: assembly.origin.boot)
+            image.append(varint: assembly.command)
+            image.append(varint: UInt64(assembly.bytes.count))
+            image.append(littleEndian: assembly.checksum)
+            image.append(littleEndian: assembly.lastTime)
+        }
+    }
+
+    /// The assemblies of an image, still without their bytes, and how many bytes each lacks.
+    static func decode(
+        _ reader: inout ByteReader
+    ) throws(DecodeError) -> (assemblies: Assemblies, missing: [Int]) {
+        var decoded = Assemblies()
+        var missing: [Int] = []
+        for _ in 0..<(try reader.readCount()) {
+            guard let node = UInt16(exactly: try reader.readVarint()) else {
+                throw .invalid("origin")
+            }
+            let boot = try reader.readVarint()
+            let command = try reader.readVarint()
+            guard let count = Int(exactly: try reader.readVarint()),
+                count <= EngineLimits.assemblyBytesMax
+            else { throw .invalid("assembly size") }
+            let checksum: UInt32 = try reader.read()
+            let assembly = Assembly(
+                origin: Origin(node: node, boot: boot), command: command,
+                time: try reader.read())
+            assembly.checksum = checksum
+            decoded.assemblies.append(assembly)
+            missing.append(count)
+        }
+        return (decoded, missing)
+    }
+
+    /// Adds bytes of the image to the assembly at a position.
+    mutating func restore(_ piece: Span<UInt8>, at position: Int) {
+        assemblies[position].bytes.append(piece)
+        byteCount += piece.count
     }
 
     /// Feeds everything that replicas must agree on.

@@ -11,7 +11,9 @@ internal import Bytes
 /// the origin's oldest unanswered sequence: replies below it need not be kept.
 ///
 /// Flags: 1 the client speaks RESP3; 2 the arguments are the reference of a large command whose
-/// pieces came before (`LargeReference`); 4 abandoned: takes its sequence, changes nothing.
+/// pieces came before (`LargeReference`); 4 abandoned: takes its sequence, changes nothing; 8 refused by
+/// the leader, for there is no room: changes nothing and says so. Instead of its arguments there is a
+/// `GrowthRefusal`, and a large command's reference behind it.
 enum CommandPayload {
     static let version: UInt8 = 1
     /// Version, time and seed.
@@ -77,7 +79,8 @@ struct LoggedCommand: ~Escapable {
         static let resp3 = Flags(rawValue: 1)
         static let large = Flags(rawValue: 2)
         static let abandoned = Flags(rawValue: 4)
-        static let all: Flags = [.resp3, .large, .abandoned]
+        static let growthRefused = Flags(rawValue: 8)
+        static let all: Flags = [.resp3, .large, .abandoned, .growthRefused]
     }
 
     let flags: Flags

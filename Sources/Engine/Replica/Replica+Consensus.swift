@@ -36,6 +36,25 @@ extension Replica {
         core.transferLeadership(to: nil, now: now, liveness: liveness, effects: &effects)
     }
 
+    /// A durable snapshot becomes this replica's state; false when it is older than what is there.
+    mutating func install(
+        index: LogIndex, term: Term, now: Instant, liveness: PairLiveness
+    ) -> Bool {
+        core.install(
+            index: index, term: term, now: now, liveness: liveness, effects: &effects)
+    }
+
+    mutating func requireSnapshot(now: Instant) {
+        core.requireSnapshot(now: now, effects: &effects)
+    }
+
+    /// The state is lost, and a peer must send it.
+    var lacksState: Bool { core.needsSnapshot }
+
+    mutating func snapshotInstalled(at peer: NodeID, index: LogIndex, now: Instant) {
+        core.snapshotInstalled(at: peer, index: index, now: now, effects: &effects)
+    }
+
     /// Asks for committed entries that left memory.
     mutating func fetchCommitted(from index: LogIndex) {
         isFetching = true

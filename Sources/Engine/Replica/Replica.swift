@@ -30,6 +30,12 @@ struct Replica: ~Copyable {
     var genesis: [UInt8]?
     /// Why this replica cannot go on.
     var failure: String?
+    /// A snapshot is becoming the state: nothing is applied meanwhile.
+    var load: SnapshotLoad?
+    /// What the audits applied in this turn came to.
+    var auditDigests: [(index: LogIndex, digest: UInt64)] = []
+    /// Log that the entries applied since the last snapshot take, about.
+    var loggedBytes = 0
 
     /// Runs that came in this turn, for the next entry.
     var proposals = ByteBuffer()
@@ -55,7 +61,7 @@ struct Replica: ~Copyable {
 
     private var arguments = ArgumentDecoder()
     /// The origin's limits were judged when the command came in.
-    private static let anyLength = RESPLimits(
+    static let anyLength = RESPLimits(
         bulkBytesMax: 1 << 60, argumentsMax: 1 << 60, inlineBytesMax: 1 << 60)
     private var scratch = ByteBuffer()
     private var payload = ByteBuffer()
@@ -88,8 +94,10 @@ struct Replica: ~Copyable {
         self.context = context
     }
 
-    /// The digest of the whole state, for comparing replicas at equal `applied`.
-    func stateHash() -> UInt64 {
+    /// The digest of the whole state, for comparing replicas at equal `applied`; nil while there is no
+    /// whole state.
+    func stateHash() -> UInt64? {
+        guard load == nil, !lacksState else { return nil }
         var hash = StateHash(seed: UInt64(group.raw))
         hash.feed(context.keyspace.stateHash())
         windows.feed(into: &hash)
@@ -103,6 +111,7 @@ struct Replica: ~Copyable {
     /// entry that must be fetched from disk, if that is what stops it.
     mutating func applyCommitted() -> LogIndex? {
         hasMoreToApply = false
+        guard load == nil, !lacksState else { return nil }
         var bytes = 0
         while applied < core.commit, failure == nil {
             guard bytes < EngineLimits.applyBytesPerTurn else {
@@ -117,6 +126,7 @@ struct Replica: ~Copyable {
             }
             bytes += work.count
             apply(kind: head.kind, version: head.version, index: next, payload: work.readable)
+            loggedBytes += work.count + EngineLimits.entryLogOverhead
             work.removeAll()
             scratch = work
             applied = next
@@ -135,7 +145,10 @@ struct Replica: ~Copyable {
 
     /// Applies one committed entry that was fetched from disk.
     mutating func applyFetched(_ entry: borrowing EntryView) {
-        guard failure == nil, entry.index == applied + 1, entry.index <= core.commit else { return }
+        guard failure == nil, load == nil, !lacksState, entry.index == applied + 1,
+            entry.index <= core.commit
+        else { return }
+        loggedBytes += entry.payload.count + EngineLimits.entryLogOverhead
         apply(
             kind: entry.kindRaw, version: entry.version, index: entry.index, payload: entry.payload)
         applied = entry.index
@@ -157,6 +170,7 @@ struct Replica: ~Copyable {
             case .time: advance(to: try TimePayload(decoding: payload).time)
             case .expire: try applyExpiry(payload)
             case .fragment: try applyFragment(payload)
+            case .audit: auditDigests.append((index, audit(try AuditPayload(decoding: payload))))
             case .guardedEffects, .session, .configuration, .split, .prepare, .commit, .abort,
                 .membership:
                 failure =
@@ -239,6 +253,10 @@ struct Replica: ~Copyable {
         context.mode = .apply
         context.database = Int(command.database)
         context.reply.version = command.flags.contains(.resp3) ? .three : .two
+        if command.flags.contains(.growthRefused) {
+            try refuse(command, origin: origin)
+            return .complete
+        }
         guard command.flags.contains(.large) else {
             var decoder = ArgumentDecoder()
             swap(&decoder, &arguments)

@@ -155,6 +155,46 @@ struct ReplyWindows {
         output.append(bytes.span.extracting(known.start..<end))
     }
 
+    // MARK: Images
+
+    /// Appends everything that replicas must agree on.
+    func encode(into image: inout ByteBuffer) {
+        image.append(varint: UInt64(windows.count))
+        for window in windows {
+            image.append(varint: UInt64(window.origin.node))
+            image.append(varint: window.origin.boot)
+            image.append(varint: window.last)
+            image.append(varint: window.firstKept)
+            image.append(varint: UInt64(window.lengths.count - window.head))
+            for length in window.lengths[window.head...] {
+                image.append(littleEndian: UInt32(bitPattern: length))
+            }
+            image.append(window.bytes.span.extracting(window.start..<window.bytes.count))
+        }
+    }
+
+    init() {}
+
+    init(decoding reader: inout ByteReader) throws(DecodeError) {
+        for _ in 0..<(try reader.readCount()) {
+            guard let node = UInt16(exactly: try reader.readVarint()),
+                windows.last.map({ $0.origin.node < node }) ?? true
+            else { throw .invalid("origin") }
+            var window = Window(origin: Origin(node: node, boot: try reader.readVarint()))
+            window.last = try reader.readVarint()
+            window.firstKept = try reader.readVarint()
+            var bytes = 0
+            for _ in 0..<(try reader.readCount()) {
+                let length = Int32(bitPattern: try reader.read())
+                guard length >= Self.evicted else { throw .invalid("reply length") }
+                window.lengths.append(length)
+                bytes += Int(max(0, length))
+            }
+            window.bytes = try reader.readBytes(bytes).copied
+            windows.append(window)
+        }
+    }
+
     /// Feeds everything that replicas must agree on.
     func feed(into hash: inout StateHash) {
         for window in windows {

@@ -68,34 +68,3 @@ struct WriteTimeline {
         appliedAt = nil
     }
 }
-
-/// Counts of durations in buckets that grow by a quarter of a power of two: percentiles within
-/// about 12 %, 2 KiB of memory, no allocation after the first.
-struct LatencyHistogram {
-    private var buckets: [UInt64] = []
-    private(set) var count: UInt64 = 0
-
-    mutating func record(_ interval: Interval) {
-        if buckets.isEmpty { buckets = [UInt64](repeating: 0, count: 256) }
-        let nanoseconds = UInt64(max(1, interval.nanoseconds))
-        let power = 63 - nanoseconds.leadingZeroBitCount
-        let quarter = power >= 2 ? Int(nanoseconds >> UInt64(power - 2)) & 3 : 0
-        buckets[power * 4 + quarter] += 1
-        count += 1
-    }
-
-    /// The duration, in microseconds, that a share of all recorded ones do not exceed.
-    func percentile(_ share: Double) -> Double {
-        guard count > 0 else { return 0 }
-        let wanted = UInt64((Double(count) * share).rounded(.up))
-        var seen: UInt64 = 0
-        for (index, bucket) in buckets.enumerated() {
-            seen += bucket
-            if seen >= wanted {
-                let upper = Double(UInt64(1) << UInt64(index / 4)) * (1 + Double(index % 4 + 1) / 4)
-                return upper / 1000
-            }
-        }
-        return 0
-    }
-}

@@ -13,9 +13,14 @@ internal import RESP
 struct CommandQueue: ~Copyable {
     struct Item {
         var session: SessionID
-        /// Encoded bytes.
-        var length: Int
+        /// Encoded bytes; less than an entry, so that an item stays small.
+        var encodedBytes: UInt32
+        /// Its place in the command table, to be counted by; `CommandStatistics.none` for the engine's
+        /// own.
+        var command: UInt16
         var queuedAt: Instant
+
+        var length: Int { Int(encodedBytes) }
     }
 
     private var items = Deque<Item>()
@@ -47,20 +52,21 @@ struct CommandQueue: ~Copyable {
     /// Appends a command; its sequence is returned.
     mutating func append(
         _ request: Request, flags: LoggedCommand.Flags, database: Int, session: SessionID,
-        now: Instant
+        command: UInt16 = CommandStatistics.none, now: Instant
     ) -> UInt64 {
         let before = bytes.count
         LoggedCommand.encodeHead(
             flags: flags, database: database, argumentBytes: encodedArgumentsCount(of: request),
             into: &bytes)
         encodeArguments(of: request, into: &bytes)
-        return push(session: session, length: bytes.count - before, now: now)
+        return push(
+            session: session, length: bytes.count - before, command: command, now: now)
     }
 
     /// Appends the reference of a large command whose pieces are all applied.
     mutating func append(
         _ reference: LargeReference, flags: LoggedCommand.Flags, database: Int,
-        session: SessionID, now: Instant
+        session: SessionID, command: UInt16 = CommandStatistics.none, now: Instant
     ) -> UInt64 {
         let before = bytes.count
         var encoded = ByteBuffer()
@@ -69,12 +75,17 @@ struct CommandQueue: ~Copyable {
             flags: flags.union(.large), database: database, argumentBytes: encoded.count,
             into: &bytes)
         bytes.append(encoded.readable)
-        return push(session: session, length: bytes.count - before, now: now)
+        return push(
+            session: session, length: bytes.count - before, command: command, now: now)
     }
 
-    private mutating func push(session: SessionID, length: Int, now: Instant) -> UInt64 {
+    private mutating func push(
+        session: SessionID, length: Int, command: UInt16, now: Instant
+    ) -> UInt64 {
         if items.isEmpty { progressAt = now }
-        items.append(Item(session: session, length: length, queuedAt: now))
+        items.append(
+            Item(
+                session: session, encodedBytes: UInt32(length), command: command, queuedAt: now))
         return head + UInt64(items.count) - 1
     }
 

@@ -30,7 +30,7 @@ extension NodeState {
 
     /// Whether commands came in behind the turn's routing that could leave at once: nothing else may
     /// happen for long that makes a next turn.
-    var hasUnrouted: Bool {
+    func hasUnrouted(now: ClockReading) -> Bool {
         guard isStarted, muteReason == nil else { return false }
         for group in 0..<routes.count where routes[group].retryAt == nil {
             guard let target = routes[group].target, routes[group].hasUnsent else { continue }
@@ -38,7 +38,7 @@ extension NodeState {
                 guard replicas[group].core.role == .leader else { continue }
                 let isHeldBack =
                     routes[group].reads.unsent == 0 && !routes[group].hasUnsentPieces
-                    && mayHoldBack(bytes: routes[group].writes.unsentBytes)
+                    && mayHoldBack(bytes: routes[group].writes.unsentBytes, now: now)
                 if !isHeldBack { return true }
             } else if let link = links.index(to: target.node),
                 links[link].client.bytes.count < PeerLimits.clientWindowBytes * 2
@@ -81,7 +81,7 @@ extension NodeState {
             _ = routes[group].writes.append(
                 LargeReference(command: upload.number, length: UInt64(upload.command.count)),
                 flags: upload.flags, database: upload.database, session: upload.session,
-                now: now.boot)
+                command: upload.tableID, now: now.boot)
             uploadsFinished.append(upload.session)
         }
     }
@@ -92,7 +92,7 @@ extension NodeState {
         guard replicas[group].core.role == .leader else { return }
         let queuedAt = routes[group].writes.oldestUnsent?.queuedAt
         var isRefused = false
-        let holdsBack = mayHoldBack(bytes: routes[group].writes.unsentBytes)
+        let holdsBack = mayHoldBack(bytes: routes[group].writes.unsentBytes, now: now)
         while routes[group].writes.unsent > 0, !isRefused, !holdsBack {
             var run = scratch.take()
             _ = routes[group].writes.takeRun(
@@ -133,10 +133,17 @@ extension NodeState {
 
     /// Whether commands wait until the log's write under way is over. They could not be written earlier
     /// anyway, and become one entry, one frame and one acknowledgement together: a third of the turns
-    /// and messages at 50 unpipelined clients. They wait for one write, not for an idle log.
-    func mayHoldBack(bytes: Int) -> Bool {
+    /// and messages at 50 unpipelined clients. They wait for one write, not for an idle log, and not for
+    /// long: a majority without this node's disk is enough.
+    func mayHoldBack(bytes: Int, now: ClockReading) -> Bool {
         wal.lastBatch > writtenBatch && !logHasMoved && bytes < EngineLimits.heldBackBytesMax
-            && !isShuttingDown
+            && now.boot < sealedAt + EngineLimits.heldBackTime && !isShuttingDown
+    }
+
+    /// Whether commands of a group are held back now.
+    func holdsBack(_ group: Int) -> Bool {
+        replicas[group].core.role == .leader && wal.lastBatch > writtenBatch
+            && (routes[group].writes.unsent > 0 || !replicas[group].proposals.isEmpty)
     }
 
     /// Adds the reads of a run to the backlog of a group that this node leads. False when the run
@@ -168,7 +175,16 @@ extension NodeState {
         if replicas[group].proposalsQueuedAt == nil {
             replicas[group].proposalsQueuedAt = queuedAt ?? now.boot
         }
-        replicas[group].proposals.append(run)
+        guard let reason = growthRefusal else {
+            replicas[group].proposals.append(run)
+            return true
+        }
+        do throws(DecodeError) {
+            let marked = try refusingGrowth(run, reason: reason, group: group)
+            replicas[group].proposals.append(marked.readable)
+        } catch {
+            invariantFailed("a checked run can not be read: \(error)")
+        }
         return true
     }
 
@@ -178,7 +194,7 @@ extension NodeState {
         _ group: Int, mayHoldBack isAllowed: Bool = true, now: ClockReading
     ) -> Bool {
         guard !replicas[group].proposals.isEmpty else { return true }
-        if isAllowed, mayHoldBack(bytes: replicas[group].proposals.count) { return true }
+        if isAllowed, mayHoldBack(bytes: replicas[group].proposals.count, now: now) { return true }
         var payload = ByteBuffer()
         swap(&payload, &replicas[group].payloadBuffer)
         CommandPayload.appendHeader(time: now.wall, seed: random.next(), to: &payload)

@@ -62,12 +62,12 @@ struct Route: ~Copyable {
 
     mutating func upload(
         _ command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
-        database: Int, now: Instant
+        database: Int, tableID: UInt16, now: Instant
     ) {
         uploads.append(
             Upload(
                 number: nextUpload, command: command, session: session, flags: flags,
-                database: database, startedAt: now))
+                database: database, tableID: tableID, startedAt: now))
         nextUpload += 1
     }
 }
@@ -80,6 +80,8 @@ struct Upload {
     var session: SessionID
     let flags: LoggedCommand.Flags
     let database: Int
+    /// Its place in the command table.
+    let tableID: UInt16
     var startedAt: Instant
     /// Bytes handed to the leader in this stream.
     var sent = 0
@@ -89,13 +91,14 @@ struct Upload {
 
     init(
         number: UInt64, command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
-        database: Int, startedAt: Instant
+        database: Int, tableID: UInt16, startedAt: Instant
     ) {
         self.number = number
         self.command = command
         self.session = session
         self.flags = flags
         self.database = database
+        self.tableID = tableID
         self.startedAt = startedAt
         progressAt = startedAt
     }

@@ -14,12 +14,15 @@ struct Gather {
     }
 
     let merge: Merge
+    /// The command's place in the command table.
+    let tableID: UInt16
     private(set) var remaining: Int
     /// By group: index 0 is the first data group.
     private(set) var parts: [[UInt8]]
 
-    init(merge: Merge, groups: Int) {
+    init(merge: Merge, tableID: UInt16 = CommandStatistics.none, groups: Int) {
         self.merge = merge
+        self.tableID = tableID
         remaining = groups
         parts = Array(repeating: [], count: groups)
     }

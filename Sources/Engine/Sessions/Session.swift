@@ -57,11 +57,17 @@ struct Session: ~Copyable {
     /// Commands under way.
     var inFlight = 0
     var gather: Gather?
+    /// Since when the oldest command under way is, if its place in a queue does not tell.
+    var startedAt: Instant?
+    /// The commands of the transaction under way, by their places in the command table.
+    var executing: [UInt16] = []
     var leaseMark: LeaseMark?
 
     var resp = RESPVersion.two
     var database = 0
     var replyMode = ReplyMode.on
+    /// The client sends no more. It gets the answers to what it sent, then the connection ends.
+    var inputHasEnded = false
     /// The connection ends once the output is written.
     var isClosing = false
     /// The socket is gone; the slot is freed when nothing refers to it any more.
@@ -104,6 +110,12 @@ struct Session: ~Copyable {
         openedAt = now
         lastActive = now
         parser = RequestParser(limits: limits)
+    }
+
+    /// Whether all that the client sent was answered, as far as it was whole, and the answers are out.
+    var isDone: Bool {
+        wait == .nothing && leaseMark == nil && blockedSince == nil && !parsed && !isReady
+            && output.isEmpty && queuedInHost == 0
     }
 
     /// Whether a reply written now is to be seen by the client.

@@ -42,7 +42,7 @@ extension NodeState {
             guard let owner = self.group(of: request, spec) else { return Self.crossSlot }
             group = owner
         }
-        transaction.append(request, group: group)
+        transaction.append(request, spec, group: group)
         return nil
     }
 
@@ -76,8 +76,7 @@ extension Engine {
     private mutating func write(_ index: Int, _ body: (inout ReplyWriter) -> Void)
         -> NodeCommandStep?
     {
-        node.writeReply(to: &sessions[index], body)
-        return .done
+        .done(node.writeReply(to: &sessions[index], body))
     }
 
     /// EXEC: logs the transaction as one command. Nil when it must be tried again.
@@ -116,13 +115,15 @@ extension Engine {
         }
         sessions[index].blockedSince = nil
         sessions[index].transaction = nil
+        sessions[index].executing = transaction.tableIDs
         sessions[index].inFlight = 1
         if transaction.byteCount > EngineLimits.inlineCommandBytesMax {
             sessions[index].wait = .upload(group)
             upload(index, transaction.request, group: group, now: now)
         } else {
             sessions[index].wait = .writes(group)
-            enqueue(index, group, transaction.request, isWrite: true, now: now)
+            enqueue(
+                index, group, transaction.request, command: Self.execID, isWrite: true, now: now)
         }
         return .started
     }
@@ -138,9 +139,13 @@ extension Engine {
             bytes.append(argument)
             bytes.append("\r\n")
         }
+        sessions[index].startedAt = now.boot
         node.routes[group].upload(
             SharedBytes(bytes), session: sessions[index].id,
             flags: sessions[index].resp == .three ? .resp3 : [],
-            database: sessions[index].database, now: now.boot)
+            database: sessions[index].database, tableID: Self.execID, now: now.boot)
     }
+
+    private static let execID = UInt16(
+        CommandTable.all.first { $0.name.description == "exec" }!.id)
 }

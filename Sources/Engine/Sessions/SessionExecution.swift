@@ -68,7 +68,6 @@ extension NodeState {
             case .done:
                 session.blockedSince = nil
                 session.commands += 1
-                statistics.commandsProcessed += 1
                 skip(&session, &input, &parser)
                 shared += consumed
                 if shared > EngineLimits.sessionBytesPerTurn { return .shared }
@@ -76,7 +75,6 @@ extension NodeState {
                 // The request's bytes were taken over as a large command.
                 session.blockedSince = nil
                 session.commands += 1
-                statistics.commandsProcessed += 1
                 parser.reset()
                 takeOver(&session, &input, consumed: consumed, now: now)
                 return .waiting
@@ -116,7 +114,10 @@ extension NodeState {
         let request = parser.request(over: input)
         let resolution = CommandTable.resolve(request)
         guard case .found(let spec) = resolution else {
-            let step = answerInPlace(&session) {
+            if Self.isHTTP(request) { return refuseHTTP(&session) }
+            var spec: CommandSpec?
+            if case .wrongArity(let refused) = resolution { spec = refused }
+            let step = answerInPlace(&session, spec, isRejection: true) {
                 CommandTable.writeError(resolution, request, to: &$0)
             }
             if case .done = step { session.transaction?.isSpoiled = true }
@@ -126,14 +127,20 @@ extension NodeState {
         session.lastCommand = spec.id
         if let transaction = session.transaction, Self.isQueued(spec) {
             guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
-            let refusal = queue(request, spec, in: transaction)
-            return answerInPlace(&session) { reply in
-                if let refusal { reply.error(refusal) } else { reply.simple("QUEUED") }
+            if let refusal = queue(request, spec, in: transaction) {
+                return answerInPlace(&session, spec, isRejection: true) { $0.error(refusal) }
+            }
+            commandStatistics.step(spec.id)
+            return answerInPlace(&session, nil) { $0.simple("QUEUED") }
+        }
+        if isLoading, !spec.flags.contains(.loading) {
+            return answerInPlace(&session, spec, isRejection: true) {
+                $0.error("LOADING Redis is loading the dataset in memory")
             }
         }
         switch spec.scope {
         case .connection:
-            if spec.id == Self.pingID { return ping(&session, request) }
+            if spec.id == Self.pingID { return ping(&session, request, spec) }
             guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
             return .node
         case .everyGroup:
@@ -145,14 +152,14 @@ extension NodeState {
         if let reason = session.refusal {
             guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
             session.refusal = nil
-            return answerInPlace(&session) { $0.error(text: reason) }
+            return answerInPlace(&session, spec) { $0.error(text: reason) }
         }
         if let reason = muteReason {
-            return answerInPlace(&session) { $0.error(text: "CLUSTERDOWN \(reason)") }
+            return answerInPlace(&session, spec) { $0.error(text: "CLUSTERDOWN \(reason)") }
         }
         guard dataGroups > 0 else { return blocked(&session, now: now) }
         guard let group = group(of: request, spec) else {
-            return answerInPlace(&session) {
+            return answerInPlace(&session, spec) {
                 $0.error("CROSSSLOT Keys in request don't hash to the same slot")
             }
         }
@@ -161,36 +168,69 @@ extension NodeState {
             : read(&session, request, spec, group: group, now: now, mayRead: mayRead)
     }
 
-    /// Answers a request that needs nothing but the session.
-    private func answerInPlace(
-        _ session: inout Session, _ body: (inout ReplyWriter) -> Void
-    ) -> Step {
+    /// Whether the request is a line of HTTP: a web page that makes a browser send commands hidden in
+    /// the body of a request comes with one of these first.
+    private static func isHTTP(_ request: Request) -> Bool {
+        request.matches(0, "post") || request.matches(0, "host:")
+    }
+
+    /// Ends the session without a reply, as Redis does, before it reaches the body of the request.
+    private mutating func refuseHTTP(_ session: inout Session) -> Step {
         guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
-        writeReply(to: &session, body)
+        log(
+            .warning,
+            "client-closed addr=\(session.address) reason=\"HTTP: perhaps an attack through a browser\""
+        )
+        session.output.removeAll(keepingCapacityUpTo: 0)
+        session.isClosing = true
         return .done
     }
 
-    private func ping(_ session: inout Session, _ request: Request) -> Step {
+    /// Answers a request that needs nothing but the session, and counts it for `spec`.
+    private mutating func answerInPlace(
+        _ session: inout Session, _ spec: CommandSpec?, isRejection: Bool = false,
+        _ body: (inout ReplyWriter) -> Void
+    ) -> Step {
+        guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+        let kind = writeReply(to: &session, body)
+        if let spec { commandStatistics.answeredInPlace(spec.id, isRejection ? .rejection : kind) }
+        return .done
+    }
+
+    private mutating func ping(_ session: inout Session, _ request: Request, _ spec: CommandSpec)
+        -> Step
+    {
         guard session.wait == .nothing else { return .wait }
-        writeReply(to: &session) { reply in
+        let isProvisional = session.leaseMark != nil
+        let kind = writeReply(to: &session, isProvisional: isProvisional) { reply in
             switch request.count {
             case 1: reply.simple("PONG")
             case 2: reply.bulk(request[1])
             default: reply.error("ERR wrong number of arguments for 'ping' command")
             }
         }
+        commandStatistics.answeredInPlace(spec.id, kind, isProvisional: isProvisional)
         return .done
     }
 
-    /// Lets `body` write one reply into the session's output, unless the client wants none.
-    func writeReply(to session: inout Session, _ body: (inout ReplyWriter) -> Void) {
-        if session.repliesAreVisible {
-            var writer = ReplyWriter(version: session.resp)
-            swap(&writer.bytes, &session.output)
-            body(&writer)
-            swap(&writer.bytes, &session.output)
-        }
+    /// Lets `body` write one reply into the session's output, where it stays unless the client wants
+    /// none. Errors are counted either way.
+    @discardableResult
+    mutating func writeReply(
+        to session: inout Session, isProvisional: Bool = false,
+        _ body: (inout ReplyWriter) -> Void
+    ) -> ReplyKind {
+        let start = session.output.count
+        var writer = ReplyWriter(version: session.resp)
+        swap(&writer.bytes, &session.output)
+        body(&writer)
+        swap(&writer.bytes, &session.output)
+        let kind = commandStatistics.judge(
+            session.output.readable.extracting(start..<session.output.count),
+            isProvisional: isProvisional)
+        if !session.repliesAreVisible { session.output.truncate(to: start) }
         session.commandFinished()
+        return kind
     }
 
     /// The group (index) that owns all keys of the request; nil when there is more than one.
@@ -230,7 +270,7 @@ extension NodeState {
         where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
         default: return .wait
         }
-        return enqueueRead(&session, request, group: group, now: now)
+        return enqueueRead(&session, request, spec, group: group, now: now)
     }
 
     /// Executes a read under the lease, into the session's output. The end of the turn confirms it.
@@ -252,20 +292,25 @@ extension NodeState {
                 cursor: session.cursor, output: before, replyMode: session.replyMode)
             provisional.append(session.id)
         }
+        let kind = commandStatistics.judge(
+            session.output.readable.extracting(before..<session.output.count), isProvisional: true)
+        commandStatistics.answeredInPlace(spec.id, kind, isProvisional: true)
         if !session.repliesAreVisible { session.output.truncate(to: before) }
         session.commandFinished()
         return true
     }
 
     private mutating func enqueueRead(
-        _ session: inout Session, _ request: Request, group: Int, now: ClockReading
+        _ session: inout Session, _ request: Request, _ spec: CommandSpec, group: Int,
+        now: ClockReading
     ) -> Step {
         guard routes[group].byteCount < EngineLimits.queueBytesMax else {
             return blocked(&session, now: now)
         }
         _ = routes[group].reads.append(
             request, flags: session.resp == .three ? .resp3 : [], database: session.database,
-            session: session.id, now: now.boot)
+            session: session.id, command: UInt16(spec.id), now: now.boot)
+        commandStatistics.step(spec.id)
         session.wait = .reads(group)
         session.inFlight += 1
         return .done
@@ -295,7 +340,8 @@ extension NodeState {
         }
         _ = routes[group].writes.append(
             request, flags: session.resp == .three ? .resp3 : [], database: session.database,
-            session: session.id, now: now.boot)
+            session: session.id, command: UInt16(spec.id), now: now.boot)
+        commandStatistics.step(spec.id)
         session.wait = .writes(group)
         session.inFlight += 1
         return .done
@@ -312,13 +358,18 @@ extension NodeState {
         input.consume(session.cursor)
         session.cursor = 0
         session.parsed = false
+        guard let command = session.lastCommand else {
+            invariantFailed("a large command without a name")
+        }
+        session.startedAt = now.boot
+        commandStatistics.step(command)
         var rest = ByteBuffer()
         rest.append(input.readable.extracting(consumed..<input.count))
         input.truncate(to: consumed)
         swap(&input, &rest)
         routes[group].upload(
             SharedBytes(rest), session: session.id, flags: session.resp == .three ? .resp3 : [],
-            database: session.database, now: now.boot)
+            database: session.database, tableID: UInt16(command), now: now.boot)
     }
 
     /// The session's parsed request, copied out.

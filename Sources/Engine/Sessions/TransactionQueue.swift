@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Commands
 internal import RESP
 
 /// The commands between MULTI and EXEC, in the binary form in which they will be logged.
@@ -7,6 +8,8 @@ internal import RESP
 /// effect at one place in the group's order, on every replica, and its reply is one reply.
 final class TransactionQueue {
     private(set) var commands: [[UInt8]] = []
+    /// Their places in the command table.
+    private(set) var tableIDs: [UInt16] = []
     private(set) var byteCount = 0
     /// A command was refused: EXEC will refuse them all.
     var isSpoiled = false
@@ -16,11 +19,12 @@ final class TransactionQueue {
     private(set) var crossesGroups = false
 
     /// Adds a command; `group` is that of its keys, if it has any.
-    func append(_ request: Request, group: Int?) {
+    func append(_ request: Request, _ spec: CommandSpec, group: Int?) {
         var encoded = ByteBuffer()
         encodeArguments(of: request, into: &encoded)
         byteCount += encoded.count
         commands.append(encoded.copyBytes())
+        tableIDs.append(UInt16(spec.id))
         guard let group else { return }
         if self.group == nil { self.group = group }
         if self.group != group { crossesGroups = true }

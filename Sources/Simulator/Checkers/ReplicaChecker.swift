@@ -1,7 +1,11 @@
+internal import Snapshot
+
 /// What the replicas of one cluster must agree on, checked while the run goes on.
 ///
 /// 1. A group has at most one leader in a term.
 /// 2. Replicas that applied the same index have the same state hash, also across restarts.
+///    When acknowledged entries may be lost (relaxed appendfsync and a majority of machines down): that
+///    applied the same entry last, which its index and term name.
 /// 3. A replica's term and commit never go back while its process runs. (Over a crash they may: what
 ///    was not synced was promised to nobody; 1 sees it if it was.)
 struct ReplicaChecker {
@@ -12,6 +16,13 @@ struct ReplicaChecker {
 
     private var leaders: [Place: Int] = [:]
     private var hashes: [Place: (hash: UInt64, node: Int)] = [:]
+    private var snapshots: [SnapshotID: (checksum: UInt32, node: Int)] = [:]
+    /// Of several histories, by the term of the entry.
+    private var lossyHashes: [UInt64: [Place: (hash: UInt64, node: Int)]] = [:]
+    /// What was committed in each group, as far as any node knew.
+    private(set) var committed: [UInt32: UInt64] = [:]
+    /// Acknowledged entries may have been lost in this run.
+    private(set) var hasLost = false
     private var terms: [Place: UInt64] = [:]
     private var commits: [Place: UInt64] = [:]
     private(set) var violations: [Violation] = []
@@ -63,15 +74,45 @@ struct ReplicaChecker {
                 ))
         }
         commits[ofLife] = commit
+        committed[group] = max(committed[group] ?? 0, commit)
+    }
+
+    /// A snapshot is durable: all of one index hold the same bytes, whoever wrote them.
+    mutating func snapshot(_ summary: SnapshotSummary, node: Int, at moment: Moment) {
+        guard let known = snapshots[summary.id] else {
+            snapshots[summary.id] = (summary.rawChecksum, node)
+            return
+        }
+        comparisons += 1
+        if known.checksum != summary.rawChecksum {
+            violations.append(
+                Violation(
+                    "snapshot",
+                    "\(summary.id): node \(known.node) and node \(node) wrote other bytes (\(moment))"
+                ))
+        }
     }
 
     /// A replica's state after applying up to `applied`.
+    /// From here on, replicas may have another history than others had.
+    mutating func mayLose() {
+        hasLost = true
+        hashes.removeAll()
+        lossyHashes.removeAll()
+        committed.removeAll()
+    }
+
+    /// A replica's state after applying up to `applied`, an entry of `term`.
     mutating func state(
-        node: Int, group: UInt32, applied: UInt64, hash: UInt64, at moment: Moment
+        node: Int, group: UInt32, applied: UInt64, term: UInt64, hash: UInt64, at moment: Moment
     ) {
         let place = Place(group: group, number: applied)
-        guard let known = hashes[place] else {
-            hashes[place] = (hash, node)
+        guard let known = hasLost ? lossyHashes[term]?[place] : hashes[place] else {
+            if hasLost {
+                lossyHashes[term, default: [:]][place] = (hash, node)
+            } else {
+                hashes[place] = (hash, node)
+            }
             return
         }
         comparisons += 1

@@ -1,5 +1,10 @@
 public import Bytes
 
+/// `appendfsync` of a run's nodes.
+public enum SyncMode: String, Sendable {
+    case always, everysec, no
+}
+
 /// How fast and how bad the disks of a run are.
 public struct DiskOptions: Equatable, Sendable {
     public var write: ClosedRange<Interval> = .microseconds(10) ... .microseconds(100)
@@ -9,6 +14,8 @@ public struct DiskOptions: Equatable, Sendable {
     public var survival = 0.5
     /// Chance that a read of old entries fails.
     public var readFailure = 0.0
+    /// When the log thread syncs.
+    public var mode = SyncMode.always
     /// The log thread takes at most this many batches for one sync.
     public var batchesPerSyncMax = 64
 

@@ -1,4 +1,5 @@
 public import Bytes
+public import WAL
 
 /// The data directory of one node: segment files by number.
 ///
@@ -6,6 +7,8 @@ public import Bytes
 /// reports), or lost with the operation that was under way when the power went.
 public struct VirtualDisk {
     private var files: [UInt64: VirtualFile] = [:]
+    /// What the log thread knows to be durable; survives a kill, and a loss of power by chance.
+    public var mark: WALMark?
 
     public init() {}
 
@@ -16,9 +19,21 @@ public struct VirtualDisk {
 
     public func size(of segment: UInt64) -> Int? { files[segment]?.size }
 
-    /// Creates or recycles a file of `bytes` zeros.
+    /// Creates a file of `bytes` zeros, in place of one that may be there.
     public mutating func create(_ segment: UInt64, bytes: Int) {
         files[segment] = VirtualFile(size: bytes)
+    }
+
+    /// Gives the file of a segment to another one: its first sector durably becomes zeros, the rest of
+    /// its contents stays.
+    public mutating func recycle(_ old: UInt64, as segment: UInt64) {
+        invariant(files[segment] == nil, "a file would be lost")
+        guard var file = files.removeValue(forKey: old) else {
+            invariantFailed("segment \(old), to be used again, does not exist")
+        }
+        file.write(offset: 0, bytes: [UInt8](repeating: 0, count: VirtualFile.sectorBytes).span)
+        file.sync()
+        files[segment] = file
     }
 
     public mutating func remove(_ segment: UInt64) { files[segment] = nil }
@@ -42,6 +57,7 @@ public struct VirtualDisk {
     /// - Returns: how many sectors lost what was written to them.
     public mutating func powerCut(survival: Double, random: inout SeededGenerator) -> Int {
         var lost = 0
+        if !random.happens(survival) { mark = nil }
         for segment in segments {
             lost += files[segment]?.powerCut(survival: survival, random: &random) ?? 0
         }

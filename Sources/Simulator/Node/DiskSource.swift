@@ -6,6 +6,7 @@ struct DiskSource: WALSource {
     let disk: VirtualDisk
 
     var segments: [UInt64] { disk.segments }
+    var mark: WALMark? { disk.mark }
 
     func size(of segment: UInt64) throws(WALError) -> Int { disk.size(of: segment) ?? 0 }
 

@@ -1,18 +1,46 @@
 internal import Bytes
 internal import DequeModule
+internal import WAL
 
-/// The log thread of one process: executes batches in order, one sync in flight, and takes what has
-/// gathered meanwhile for the next one.
+/// How far a log has come: what may be answered, and what is on stable storage.
+struct LogProgress: Equatable {
+    var written: UInt64
+    var synced: UInt64
+}
+
+/// The log thread of one process: executes batches in order, one piece of work in flight, and takes
+/// what has gathered meanwhile for the next one.
 ///
 /// The host (`Simulation`) calls `begin` when there is work and `finish` when the time that `begin`
-/// named has passed. The writes happen at `begin`, into the disk's cache: a power cut before
-/// `finish` leaves any subset of their sectors.
+/// named has passed. The writes happen at `begin`, into the disk's cache: a power cut before they are
+/// synced leaves any subset of their sectors. In the relaxed modes the work syncs only what must be.
 struct LogThread {
-    private(set) var queue: Deque<LogBatch> = []
-    private(set) var isWorking = false
-    private var inFlight: (last: UInt64, segment: UInt64)?
-    private var lastNumber: UInt64?
+    enum Begun: Equatable {
+        case nothing
+        /// The next batch wants a segment that there is no room for.
+        case full
+        /// So many batches are being written; whether a sync follows.
+        case work(taken: Int, syncs: Bool)
+    }
 
+    private struct Work {
+        var last: UInt64
+        var syncs: Bool
+        var mark: WALMark?
+    }
+
+    private(set) var queue: Deque<LogBatch> = []
+    private var work: Work?
+    private var lastNumber: UInt64?
+    /// Invariant: `synced <= written`.
+    private var written: UInt64 = 0
+    private var synced: UInt64 = 0
+    /// The open segment.
+    private var segment: UInt64?
+    /// Segments that the log has given up, whose files are still there; oldest first.
+    private var spares: [UInt64] = []
+
+    var isWorking: Bool { work != nil }
     var isIdle: Bool { !isWorking && queue.isEmpty }
 
     mutating func add(_ batch: LogBatch) {
@@ -23,34 +51,103 @@ struct LogThread {
         queue.append(batch)
     }
 
-    /// Writes the next batches. A batch that opens a segment begins a sync of its own: everything
-    /// before it is durable by then.
-    /// - Returns: how many batches were taken.
-    mutating func begin(on disk: inout VirtualDisk, batchesMax: Int) -> Int {
-        guard !isWorking, !queue.isEmpty else { return 0 }
+    /// Takes over the files of segments that the log has given up: two are kept to be used again, the
+    /// others are removed. As in the server, nothing depends on when.
+    mutating func release(_ segments: [UInt64], on disk: inout VirtualDisk) {
+        spares += segments
+        while spares.count > 2 { disk.remove(spares.removeFirst()) }
+    }
+
+    /// Makes the file of a segment, from one that was given up if there is one of the right size.
+    private mutating func open(
+        _ opening: (segment: UInt64, capacity: Int), on disk: inout VirtualDisk
+    ) {
+        while disk.size(of: opening.segment) == nil, let spare = spares.popLast() {
+            if disk.size(of: spare) == opening.capacity {
+                disk.recycle(spare, as: opening.segment)
+                return
+            }
+            disk.remove(spare)
+        }
+        disk.create(opening.segment, bytes: opening.capacity)
+    }
+
+    /// Writes the next batches. Before a batch that opens a segment everything in the segment before
+    /// is synced (W2 of the log's format), as a piece of work of its own.
+    ///
+    /// - Parameters:
+    ///   - hasRoom: a segment can be made.
+    ///   - mayWrite: what was allocated can be written; not so on a full disk that copies on write.
+    mutating func begin(
+        on disk: inout VirtualDisk, batchesMax: Int, mode: SyncMode, hasRoom: Bool = true,
+        mayWrite: Bool = true
+    ) -> Begun {
+        guard !isWorking, let first = queue.first else { return .nothing }
+        if first.opens != nil {
+            if segment != nil, synced < written {
+                work = Work(last: written, syncs: true)
+                return .work(taken: 0, syncs: true)
+            }
+            guard hasRoom else { return .full }
+        }
+        guard mayWrite else { return .full }
         var taken = 0
+        var syncs = mode == .always
+        var last = written
+        var mark: WALMark?
         while taken < batchesMax, let batch = queue.first {
             if let opens = batch.opens {
                 if taken > 0 { break }
-                disk.create(opens.segment, bytes: opens.capacity)
+                open(opens, on: &disk)
+                segment = opens.segment
             }
-            if let current = inFlight, current.segment != batch.segment { break }
+            invariant(batch.segment == segment, "a batch for a segment that is not open")
             queue.removeFirst()
             disk.write(batch.segment, offset: batch.offset, bytes: batch.bytes.span)
-            inFlight = (batch.number, batch.segment)
+            // What a run finds was synced by its recovery.
+            if last == 0 { synced = batch.number - 1 }
+            last = batch.number
+            syncs = syncs || batch.mustSync
+            mark = batch.mark
             taken += 1
         }
-        isWorking = true
-        return taken
+        work = Work(last: last, syncs: syncs, mark: mark)
+        return .work(taken: taken, syncs: syncs)
     }
 
-    /// The sync has returned.
-    /// - Returns: up to which batch the log is durable.
-    mutating func finish(on disk: inout VirtualDisk) -> UInt64 {
-        guard let done = inFlight else { invariantFailed("a sync ended that never began") }
-        disk.sync(done.segment)
-        inFlight = nil
-        isWorking = false
-        return done.last
+    /// The work is done.
+    mutating func finish(on disk: inout VirtualDisk) -> LogProgress {
+        guard let done = work, let segment else {
+            invariantFailed("work ended that never began")
+        }
+        work = nil
+        written = done.last
+        if done.syncs {
+            disk.sync(segment)
+            if let mark = done.mark { disk.mark = mark }
+            synced = done.last
+        }
+        return LogProgress(written: written, synced: synced)
+    }
+
+    /// The process stops in an orderly way: everything is written and synced, unless there is no room.
+    mutating func stop(on disk: inout VirtualDisk, hasRoom: Bool) {
+        if isWorking { _ = finish(on: &disk) }
+        while hasRoom, case .work = begin(on: &disk, batchesMax: .max, mode: .always) {
+            _ = finish(on: &disk)
+        }
+    }
+
+    /// The sync that `everysec` makes on another thread: what is written later is not covered.
+    /// - Returns: up to where it reaches; nil when there is nothing to sync.
+    mutating func beginBackgroundSync(on disk: inout VirtualDisk) -> UInt64? {
+        guard synced < written, let segment else { return nil }
+        disk.sync(segment)
+        return written
+    }
+
+    mutating func endBackgroundSync(upTo batch: UInt64) -> LogProgress {
+        synced = max(synced, batch)
+        return LogProgress(written: written, synced: synced)
     }
 }

@@ -1,4 +1,6 @@
 internal import Bytes
+internal import Snapshot
+internal import WAL
 
 /// What reaches a process between two turns; taken by its next turn in this order.
 enum Inbound {
@@ -11,14 +13,17 @@ enum Inbound {
     case sessionClosed(connection: Int)
     /// How much of what the process sent still waits in its host.
     case outputQueued(connection: Int, bytes: Int)
-    case logDurable(batch: UInt64)
+    case logProgress(LogProgress)
     case logRead(id: UInt64, bytes: [UInt8]?)
+    case snapshot(SnapshotEvent)
 }
 
 /// What a process wants done at the end of a turn: the engine's outbox as plain values.
 struct Outbound {
     var batches: [LogBatch] = []
     var reads: [LogReadWish] = []
+    /// Segments that the log has given up.
+    var segmentsReleased: [UInt64] = []
     /// Nodes to connect to.
     var dials: [Int] = []
     /// Bytes for connections, in order.
@@ -48,7 +53,11 @@ struct LogBatch {
     var offset: Int
     /// A segment that comes into use with this batch, and its size.
     var opens: (segment: UInt64, capacity: Int)?
+    /// No mode may put its sync off.
+    var mustSync = false
     var bytes: [UInt8]
+    /// Stored when the batch is durable.
+    var mark: WALMark?
 }
 
 /// A wish to read old log records.
@@ -67,4 +76,6 @@ struct ReplicaReading {
     var commit: UInt64
     var applied: UInt64
     var lastIndex: UInt64
+    /// The term of the entry at `applied`.
+    var appliedTerm: UInt64 = 0
 }

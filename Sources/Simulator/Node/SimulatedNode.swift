@@ -5,11 +5,19 @@ final class SimulatedNode {
     let number: Int
     var name: String { "n\(number)" }
     var disk = VirtualDisk()
+    var snapshots = VirtualSnapshots()
     var clock: NodeClock
     var random: SeededGenerator
 
     /// Nil while the node is down.
     var process: SimulatedProcess?
+    /// The machine's own boot, told to the engine.
+    var machine: UInt64 = 1
+    /// A process has run here that did not stop in an orderly way.
+    var isUnclean = false
+    /// Set when the machine went down under a log that was not synced, until the node trusts itself
+    /// again; see `Simulation+Gaps`.
+    var gap: LogGap?
     /// How many processes were started on this machine.
     var life = 0
     /// Why the last process ended by itself; for scenarios and reports.
@@ -29,6 +37,11 @@ final class SimulatedNode {
     var diskStalledUntil = Moment.zero
     /// Disk latencies are multiplied by this.
     var diskSlowness: Int64 = 1
+    /// Until then there is no room for a new segment; and none for any write, if it copies on write.
+    var diskFullUntil = Moment.zero
+    var diskCopiesOnWrite = false
+    /// The log thread waits for room.
+    var waitsForRoom = false
     /// The next sync fails, which ends the process.
     var failsNextSync = false
     /// A process that was killed starts again then.

@@ -3,6 +3,7 @@ internal import Configuration
 internal import DequeModule
 internal import Engine
 internal import Raft
+internal import Snapshot
 internal import WAL
 
 /// One run of the server on a virtual node: the only place where the simulator touches the engine.
@@ -27,6 +28,7 @@ final class SimulatedProcess {
     var syncEndsAt = Moment.never
     var pingAt = Moment.zero
     var log = LogThread()
+    var snapshots: SnapshotThread
     /// Connections that this process dials, and to whom.
     var dialing: [Int: Int] = [:]
     /// Bytes of a connection's output that wait in the host.
@@ -42,8 +44,12 @@ final class SimulatedProcess {
     /// Open peer connections; the value is who was dialed.
     private var links: [Int: NodeID?] = [:]
 
-    private init(life: Int, engine: consuming Engine, liveness: PairLiveness) {
+    private init(
+        life: Int, engine: consuming Engine, liveness: PairLiveness,
+        snapshots: consuming SnapshotThread
+    ) {
         self.life = life
+        self.snapshots = snapshots
         self.engine = engine
         self.liveness = liveness
     }
@@ -64,14 +70,13 @@ final class SimulatedProcess {
             peers: (1...options.nodes).map { NodeID(UInt16($0)) },
             promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
             diskStallLimit: configuration.diskStallLimit, now: now.boot)
+        var snapshots = SnapshotThread(on: node.snapshots)
         let engine = try Engine(
-            configuration: configuration, recovered: recovered, seed: node.random.next(), now: now,
-            liveness: liveness)
-        return SimulatedProcess(life: node.life, engine: engine, liveness: liveness)
+            configuration: configuration, recovered: recovered, snapshots: try snapshots.list(),
+            seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)
+        return SimulatedProcess(
+            life: node.life, engine: engine, liveness: liveness, snapshots: snapshots)
     }
-
-    /// Whether a connection is a peer link that this process knows.
-    func isLink(_ connection: Int) -> Bool { links[connection] != nil }
 
     // A turn
 
@@ -116,8 +121,9 @@ final class SimulatedProcess {
             } else if links[connection] != nil {
                 engine.outputQueued(bytes, for: LinkID(UInt64(connection)))
             }
-        case .logDurable(let batch):
-            engine.logDurable(written: batch, synced: batch, now: now)
+        case .snapshot(let event): engine.snapshotMoved(event, now: now)
+        case .logProgress(let progress):
+            engine.logDurable(written: progress.written, synced: progress.synced, now: now)
         case .logRead(let id, let bytes):
             if let bytes {
                 engine.logRead(LogReadID(id), bytes: bytes.span, now: now)
@@ -166,8 +172,8 @@ final class SimulatedProcess {
                 LogBatch(
                     number: batch.number, segment: batch.position.segment,
                     offset: batch.position.offset,
-                    opens: batch.opens.map { ($0.segment, $0.capacity) },
-                    bytes: batch.bytes.copyBytes()))
+                    opens: batch.opens.map { ($0.segment, $0.capacity) }, mustSync: batch.mustSync,
+                    bytes: batch.bytes.copyBytes(), mark: batch.mark))
         }
         outbound.reads = engine.outbox.logReads.map {
             LogReadWish(
@@ -175,6 +181,10 @@ final class SimulatedProcess {
                 count: $0.count)
         }
         engine.outbox.logReads.removeAll(keepingCapacity: true)
+        outbound.segmentsReleased = engine.outbox.segmentsReleased
+        engine.outbox.segmentsReleased.removeAll(keepingCapacity: true)
+        snapshots.add(engine.outbox.snapshotCommands)
+        engine.outbox.snapshotCommands.removeAll(keepingCapacity: true)
     }
 
     private func drainLinks(into outbound: inout Outbound) {
@@ -264,9 +274,13 @@ final class SimulatedProcess {
         engine.replicas.map {
             ReplicaReading(
                 group: $0.group.raw, isLeader: $0.role == .leader, term: $0.term,
-                commit: $0.commit, applied: $0.applied, lastIndex: $0.lastIndex)
+                commit: $0.commit, applied: $0.applied, lastIndex: $0.lastIndex,
+                appliedTerm: $0.appliedTerm)
         }
     }
+
+    /// Whether the engine knows that its log may lack what it has acknowledged.
+    var mayLackEntries: Bool { engine.mayLackEntries }
 
     /// The state hash of a group's replica here, at what it has applied.
     func stateHash(_ group: UInt32) -> UInt64? { engine.stateHash(GroupID(group)) }
@@ -289,9 +303,11 @@ extension Configuration {
                 ("heartbeat-interval", "\(options.heartbeat.milliseconds)"),
                 ("request-timeout", "\(options.requestTimeout.milliseconds)"),
                 ("read-lease", options.readLease ? "yes" : "no"),
+                ("appendfsync", options.disk.mode.rawValue),
             ])
         // Smaller than an operator may choose, so that old entries are read back from the disk.
         configuration.raftLogCache = options.logCacheBytes
+        configuration.walMaxSize = options.walMaxSize
         return configuration
     }
 }

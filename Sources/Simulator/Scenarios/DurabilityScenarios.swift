@@ -14,6 +14,17 @@ extension Scenario {
             "a bit flips in what was durable: recovery refuses, and says where",
             play: damage),
         Scenario(
+            "full-disk-everywhere",
+            "no disk has room: writes wait or are refused, reads go on, and it passes by itself",
+            play: { stage throws(ScenarioError) in try fullDisks(stage, copiesOnWrite: true) }),
+        Scenario(
+            "full-disk-segments",
+            "no disk has room for a new segment: the open one goes on until it ends",
+            play: { stage throws(ScenarioError) in try fullDisks(stage, copiesOnWrite: false) }),
+        Scenario(
+            "full-disk-leader", "the leader's disk has no room: the others' disks acknowledge",
+            play: fullLeader),
+        Scenario(
             "old-entries",
             "entries that left memory are read back from disk for a lagging follower",
             options: tinyCache, play: oldEntries),
@@ -97,6 +108,75 @@ extension Scenario {
         simulation.expectsRefusal = nil
         stage.start(victim)
         try stage.expect(simulation.nodes[victim].isUp, "the repaired disk was refused")
+    }
+
+    private static func setOneByOne(
+        _ stage: Stage, _ count: Int, at node: Int
+    ) throws(ScenarioError) -> Int {
+        try stage.connect(1, to: node)
+        for number in 0..<count {
+            let value = String(repeating: "f", count: 2000)
+            stage.send(1, ClientCommand("SET", "f\(number)", value))
+            let isAnswered = stage.simulation.advance(within: .seconds(2)) {
+                stage.simulation.clients[1].state != .waiting
+            }
+            if !isAnswered || stage.replies(1) != [.simple("OK")] { return number }
+        }
+        return count
+    }
+
+    private static func fullDisks(_ stage: Stage, copiesOnWrite: Bool) throws(ScenarioError) {
+        let simulation = stage.simulation
+        let leader = try stage.waitForLeader()
+        try stage.call(2, to: leader, ClientCommand("SET", "before", "1"))
+        for node in stage.nodes {
+            simulation.fillDisk(of: node, for: .seconds(3600), copiesOnWrite: copiesOnWrite)
+        }
+        let written = try setOneByOne(stage, 200, at: leader)
+        try stage.expect(written < 200, "200 writes went to disks without room")
+        if !copiesOnWrite { try stage.expect(written > 5, "the open segment had room") }
+        // The write is under way, or was refused; reads do not wait for it.
+        for _ in 0..<20 {
+            let asked = simulation.now
+            let reply = try stage.call(2, ClientCommand("GET", "before"))
+            try stage.expect(reply == .bulk([UInt8(ascii: "1")]), "GET: \(reply.summary)")
+            try stage.expect(
+                simulation.now - asked < .seconds(1), "a read waited for a disk without room")
+            stage.pass(.milliseconds(400))
+        }
+        try stage.expect(stage.leader() == leader, "a disk without room cost an election")
+        try stage.require(simulation.counts[.waitedForRoom] > 0, "no log waited for room")
+        for node in stage.nodes { simulation.nodes[node].diskFullUntil = simulation.now }
+        try stage.wait("writes to go on", within: .seconds(10)) {
+            stage.nodes.allSatisfy { !simulation.nodes[$0].waitsForRoom }
+        }
+        let next = try stage.waitForLeader()
+        let after = try stage.call(3, to: next, ClientCommand("SET", "after", "1"))
+        try stage.expect(after == .simple("OK"), "SET: \(after.summary)")
+        for number in stride(from: 0, to: written, by: 7) {
+            let length = try stage.call(3, ClientCommand("STRLEN", "f\(number)"))
+            try stage.expect(length == .integer(2000), "f\(number): \(length.summary)")
+        }
+    }
+
+    private static func fullLeader(_ stage: Stage) throws(ScenarioError) {
+        let leader = try stage.waitForLeader()
+        stage.simulation.fillDisk(of: leader, for: .seconds(10), copiesOnWrite: true)
+        let follower = stage.others(than: leader)[0]
+        try stage.connect(1, to: follower)
+        for number in 0..<50 {
+            // Written by the others, or refused at once; nobody waits for the leader's disk.
+            let reply = try stage.call(
+                1, ClientCommand("SET", "f\(number)", "1"), within: .seconds(1))
+            guard case .unknown = SimulatedClient.outcome(of: reply) else { continue }
+            throw .broken("write \(number): \(reply.summary)")
+        }
+        try stage.require(
+            stage.simulation.counts[.waitedForRoom] > 0, "the leader's log did not wait for room")
+        stage.pass(.seconds(10))
+        try stage.wait("the leader's log to go on", within: .seconds(5)) {
+            !stage.simulation.nodes[leader].waitsForRoom
+        }
     }
 
     private static func oldEntries(_ stage: Stage) throws(ScenarioError) {

@@ -23,7 +23,7 @@ public struct Scenario: Sendable {
     /// All scenarios, in the order in which they are listed and run.
     public static let all: [Scenario] =
         readScenarios + forwardingScenarios + durabilityScenarios + membershipScenarios
-        + livenessScenarios
+        + livenessScenarios + relaxedScenarios
 
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 

@@ -35,6 +35,8 @@ extension Simulation {
         case .clockRate: changeRate(of: node)
         case .diskStall: stallDisk(of: node, for: duration)
         case .slowDisk: slowDisk(of: node, duration)
+        case .fullDisk:
+            fillDisk(of: node, for: duration, copiesOnWrite: faultRandom.happens(0.3))
         case .syncFailure: nodes[node].failsNextSync = nodes[node].isUp
         case .kill: kill(node, powerCut: false, downtime)
         case .killLeader: kill(aLeader ?? node, powerCut: faultRandom.happens(0.5), downtime)
@@ -246,6 +248,7 @@ extension Simulation {
             let node = nodes[number]
             node.failsNextSync = false
             node.diskSlowness = 1
+            node.diskFullUntil = .zero
             let stoodStill = node.loopFree(at: now) > now || node.diskStalledUntil > now
             node.diskStalledUntil = .zero
             node.pausedUntil = .zero

@@ -24,6 +24,8 @@ public struct SwarmOptions: Sendable {
     /// `raft-log-cache`: small, so that entries are read back from the disk.
     public var logCacheBytes = 64 << 20
     public var segmentBytes = 1 << 20
+    /// `wal-max-size`: small in some runs, so that snapshots are written and logs cut.
+    public var walMaxSize = 1 << 30
 
     /// Boot clocks run fast or slow by at most this. Two clocks may differ in rate by drift / promise
     /// (a tenth) before leases are unsafe, so each may be off by less than half of that.
@@ -56,6 +58,7 @@ public struct SwarmOptions: Sendable {
         requestTimeout = random.pick([.seconds(1), .seconds(3), .seconds(5)])
         logCacheBytes = random.pick([16 << 10, 256 << 10, 64 << 20])
         segmentBytes = random.pick([32 << 10, 64 << 10, 256 << 10])
+        walMaxSize = random.pick([64 << 10, 128 << 10, 256 << 10, 1 << 30])
         clockRatePPM = random.pick([0, 200, 5000, 40_000])
         wallOffset = random.pick([0, 500, 60_000])
         if random.happens(0.2) { turn = .microseconds(5) ... .milliseconds(20) }
@@ -64,6 +67,9 @@ public struct SwarmOptions: Sendable {
         disk = DiskOptions(&random)
         drawClients(&random)
         faults = FaultOptions(&random, nodes: nodes)
+        // Drawn last: what came earlier in the life of the simulator is as it was.
+        if random.happens(0.3) { disk.mode = random.pick([.everysec, .no]) }
+        if random.happens(0.3), !faults.disasters.isEmpty { faults.disasters.append(.fullDisk) }
     }
 
     private mutating func drawNetwork(_ random: inout SeededGenerator) {
@@ -101,9 +107,9 @@ public struct SwarmOptions: Sendable {
 
     /// One line that tells the runs apart.
     public var summary: String {
-        "nodes=\(nodes) groups=\(groups) clients=\(clients) lease=\(readLease ? "yes" : "no") "
+        "nodes=\(nodes) groups=\(groups) clients=\(clients) appendfsync=\(disk.mode.rawValue) lease=\(readLease ? "yes" : "no") "
             + "election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
-            + "cache=\(logCacheBytes) segment=\(segmentBytes) ppm=\(clockRatePPM) "
+            + "cache=\(logCacheBytes) wal=\(walMaxSize) segment=\(segmentBytes) ppm=\(clockRatePPM) "
             + "workloads=\(workloads.map { "\($0)" }.joined(separator: ",")) "
             + "faults=\(faults.summary)"
     }

@@ -70,6 +70,8 @@ public final class ChurnWorkload: Workload {
         }
     }
 
+    public func beginAnew() {}
+
     public func finalRead(_ number: Int, session: Int, now: Moment) -> Call? {
         number == 0 ? Call(ClientCommand("DBSIZE"), token: 0) : nil
     }

@@ -43,6 +43,8 @@ public final class CounterWorkload: Workload {
         }
     }
 
+    public func beginAnew() { objects.beginAnew() }
+
     public func finalRead(_ number: Int, session: Int, now: Moment) -> Call? {
         guard number < objects.count else { return nil }
         let token = journal.began(.get, on: number, session: session, now: now)
@@ -54,6 +56,7 @@ public final class CounterWorkload: Workload {
         verdict.violations = broken
         for (object, history) in journal.histories() {
             checkSum(object, history, &verdict)
+            if object < objects.firstCounted { continue }
             let prepared = Preparation.counter(history)
             switch Linearizability<CounterModel>.check(prepared) {
             case .linearizable: break
@@ -77,7 +80,7 @@ public final class CounterWorkload: Workload {
         let acknowledged = Int64(increments.filter { $0.result != nil }.count)
         let possible = Int64(increments.count)
         guard let last = history.last, last.call == .get, let value = last.result else { return }
-        if value < acknowledged {
+        if value < acknowledged, object >= objects.firstCounted {
             verdict.violations.append(
                 Violation(
                     "durability", "\(key(object)) is \(value), acknowledged were \(acknowledged)"))

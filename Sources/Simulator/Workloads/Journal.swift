@@ -88,6 +88,8 @@ struct RotatingObjects {
     private var current: [Int]
     private(set) var count: Int
     private let usesMax: Int
+    /// Objects before this one were given up: nobody knows what became of their values.
+    private(set) var firstCounted = 0
 
     /// - Parameters:
     ///   - active: objects in use at a time.
@@ -97,6 +99,16 @@ struct RotatingObjects {
         current = Array(0..<active)
         count = active
         self.usesMax = usesMax
+    }
+
+    /// Gives up all objects that were used so far.
+    mutating func beginAnew() {
+        firstCounted = count
+        for place in current.indices {
+            uses[place] = 0
+            current[place] = count
+            count += 1
+        }
     }
 
     mutating func pick(_ random: inout SeededGenerator) -> Int {

@@ -46,6 +46,8 @@ public final class ListWorkload: Workload {
         }
     }
 
+    public func beginAnew() { objects.beginAnew() }
+
     public func finalRead(_ number: Int, session: Int, now: Moment) -> Call? {
         guard number < objects.count else { return nil }
         let token = journal.began(.range, on: number, session: session, now: now)
@@ -56,7 +58,7 @@ public final class ListWorkload: Workload {
         var verdict = journal.verdict()
         verdict.violations = broken
         checkElements(&verdict)
-        for (object, history) in journal.histories() {
+        for (object, history) in journal.histories() where object >= objects.firstCounted {
             let prepared = Preparation.list(history)
             switch Linearizability<ListModel>.check(prepared) {
             case .linearizable: break
@@ -89,7 +91,7 @@ public final class ListWorkload: Workload {
                 continue
             }
             let isThere = last.contains(element)
-            if item.entry.result != nil, !isThere {
+            if item.entry.result != nil, !isThere, item.object >= objects.firstCounted {
                 verdict.violations.append(
                     Violation(
                         "durability",

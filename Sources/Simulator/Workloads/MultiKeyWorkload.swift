@@ -46,6 +46,8 @@ public final class MultiKeyWorkload: Workload {
         }
     }
 
+    public func beginAnew() { objects.beginAnew() }
+
     public func finalRead(_ number: Int, session: Int, now: Moment) -> Call? {
         number < objects.count ? read(number, session: session, now: now) : nil
     }
@@ -53,7 +55,7 @@ public final class MultiKeyWorkload: Workload {
     public func check() -> WorkloadVerdict {
         var verdict = journal.verdict()
         verdict.violations = broken
-        for (object, history) in journal.histories() {
+        for (object, history) in journal.histories() where object >= objects.firstCounted {
             let prepared = Preparation.register(history)
             switch Linearizability<RegisterModel>.check(prepared) {
             case .linearizable: break

@@ -98,6 +98,8 @@ public final class RegisterWorkload: Workload {
             Violation(name, "\(item.entry.call) on \(key(item.object)) was answered by \(what)"))
     }
 
+    public func beginAnew() { objects.beginAnew() }
+
     public func finalRead(_ number: Int, session: Int, now: Moment) -> Call? {
         guard number < objects.count else { return nil }
         let token = journal.began(.get, on: number, session: session, now: now)
@@ -107,7 +109,7 @@ public final class RegisterWorkload: Workload {
     public func check() -> WorkloadVerdict {
         var verdict = journal.verdict()
         verdict.violations = broken
-        for (object, history) in journal.histories() {
+        for (object, history) in journal.histories() where object >= objects.firstCounted {
             let prepared = Preparation.register(history)
             switch Linearizability<RegisterModel>.check(prepared) {
             case .linearizable: break

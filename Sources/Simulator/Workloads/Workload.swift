@@ -49,6 +49,9 @@ public protocol Workload: AnyObject {
     /// The call with this token ended.
     func finish(_ token: Int, _ outcome: Outcome, now: Moment)
 
+    /// What was acknowledged so far may be lost from now on: what comes is judged by itself.
+    func beginAnew()
+
     /// Reads of everything, made after all other calls have ended.
     func finalRead(_ number: Int, session: Int, now: Moment) -> Call?
 

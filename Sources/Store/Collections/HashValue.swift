@@ -1,37 +1,48 @@
 public import Bytes
 
-/// A hash: fields with values.
+/// A hash: fields with values. A handle of a key's value, or of one that no key has yet; good until
+/// the key is removed or gets another value.
 ///
 /// While small, one listpack of field, value, field, value in the order of insertion; beyond
 /// `EncodingLimits` a tree in content order (SipHash of the field, field). It never turns back.
-public final class HashValue {
-    private var pack = Listpack()
-    private var tree = RankedTree()
-    private var isPacked = true
+public struct HashValue {
+    let place: CollectionPlace
     private let order: SipHash
 
     /// An empty hash that will iterate in the order of `order`, the cluster's.
-    public init(order: SipHash) { self.order = order }
+    public init(order: SipHash) {
+        self.order = order
+        place = CollectionPlace(empty: .hashPack)
+    }
+
+    init(_ place: CollectionPlace, order: SipHash) {
+        self.place = place
+        self.order = order
+    }
+
+    private var item: Item { place.item }
+    private var isPacked: Bool { item.form == .hashPack }
 
     /// What OBJECT ENCODING says.
-    public var encodingName: StaticString { isPacked ? "listpack" : "hashtable" }
+    public var encodingName: StaticString { item.encodingName }
 
     /// Fields.
-    public var count: Int { isPacked ? pack.count / 2 : tree.count }
+    public var count: Int { item.elementCount }
 
     public var isEmpty: Bool { count == 0 }
 
-    /// Bytes allocated for fields and values. O(n / 100).
-    public var allocatedBytes: Int { isPacked ? pack.allocatedBytes : tree.allocatedBytes }
+    /// Heap that the hash takes. O(1).
+    public var allocatedBytes: Int { item.heapBytes }
 
     // MARK: Fields
 
     /// Lends the value of `field` to `body`; nil when there is no such field. `body` must not
     /// touch the hash.
     public func withValue<R>(of field: Span<UInt8>, _ body: (Span<UInt8>) -> R) -> R? {
-        isPacked
-            ? pack.withValue(ofField: field, body)
-            : tree.withValue(order.hash(field), field, body)
+        let item = item
+        return item.form == .hashPack
+            ? item.pack.withValue(ofField: field, body)
+            : unsafe item.tree.pointee.withValue(order.hash(field), field, body)
     }
 
     public func contains(_ field: Span<UInt8>) -> Bool {
@@ -40,25 +51,45 @@ public final class HashValue {
 
     /// Gives `field` a value. True when the field is new.
     public func set(_ field: Span<UInt8>, _ value: Span<UInt8>, limits: EncodingLimits) -> Bool {
-        let longest = limits.hashMaxListpackValue
-        if isPacked && (field.count > longest || value.count > longest) { convert() }
-        guard isPacked else { return tree.insert(order.hash(field), field, value) }
-        let isNew = pack.setValue(ofField: field, value)
-        if count > limits.hashMaxListpackEntries { convert() }
-        return isNew
+        place.change { open in
+            let longest = limits.hashMaxListpackValue
+            if open.item.form == .hashPack, field.count > longest || value.count > longest {
+                convert(open)
+            }
+            guard open.item.form == .hashPack else {
+                return unsafe open.item.tree.pointee.insert(order.hash(field), field, value)
+            }
+            var pack = open.item.pack
+            let isNew = pack.setValue(ofField: field, value)
+            open.setPack(pack)
+            if pack.count / 2 > limits.hashMaxListpackEntries { convert(open) }
+            return isNew
+        }
     }
 
     /// Removes `field`; false when it is not there.
     public func remove(_ field: Span<UInt8>) -> Bool {
-        isPacked ? pack.remove(field: field) : tree.remove(order.hash(field), field)
+        place.change { open in
+            guard open.item.form == .hashPack else {
+                return unsafe open.item.tree.pointee.remove(order.hash(field), field)
+            }
+            var pack = open.item.pack
+            let isRemoved = pack.remove(field: field)
+            open.setPack(pack)
+            return isRemoved
+        }
     }
 
     // MARK: Iteration
 
     /// Lends all fields with their values, in order, until `body` returns false.
     public func forEach(_ body: (_ field: Span<UInt8>, _ value: Span<UInt8>) -> Bool) {
-        guard !isPacked else { return pack.forEachPair(body) }
-        tree.forEach(in: 0..<tree.count) { _, field, value in body(field, value) }
+        let item = item
+        guard item.form != .hashPack else { return item.pack.forEachPair(body) }
+        let tree = unsafe item.tree
+        unsafe tree.pointee.forEach(in: 0..<tree.pointee.count) { _, field, value in
+            body(field, value)
+        }
     }
 
     /// Lends the field of rank `rank` in the order of iteration.
@@ -66,8 +97,10 @@ public final class HashValue {
         at rank: Int, _ body: (_ field: Span<UInt8>, _ value: Span<UInt8>) -> R
     ) -> R {
         invariant(rank >= 0 && rank < count, "hash rank out of range")
-        guard !isPacked else { return pack.withPair(at: rank, body) }
-        return tree.withEntry(at: rank) { _, field, value in body(field, value) }
+        guard !isPacked else { return item.pack.withPair(at: rank, body) }
+        return unsafe item.tree.pointee.withEntry(at: rank) { _, field, value in
+            body(field, value)
+        }
     }
 
     /// One step of HSCAN from `cursor`: all fields at once while packed, else at least `wanted`.
@@ -76,7 +109,9 @@ public final class HashValue {
         from cursor: UInt64, wanted: Int,
         _ body: (_ field: Span<UInt8>, _ value: Span<UInt8>) -> Void
     ) -> UInt64 {
-        guard isPacked else { return tree.scan(from: cursor, wanted: wanted, body) }
+        guard isPacked else {
+            return unsafe item.tree.pointee.scan(from: cursor, wanted: wanted, body)
+        }
         forEach {
             body($0, $1)
             return true
@@ -86,34 +121,29 @@ public final class HashValue {
 
     // MARK: Inside
 
-    private func convert() {
-        pack.forEachPair { field, value in
+    private func convert(_ open: OpenItem) {
+        var tree = RankedTree()
+        open.item.pack.forEachPair { field, value in
             let isNew = tree.insert(order.hash(field), field, value)
             invariant(isNew, "a packed hash held a field twice")
             return true
         }
-        pack.removeAll()
-        isPacked = false
+        open.setBoxed(tree, form: .hashTree)
     }
 
     /// Feeds encoding, fields and values in order.
-    public func feed(_ hash: inout StateHash) {
-        hash.feed(encodingName)
-        hash.feed(count)
-        forEach {
-            hash.feed($0)
-            hash.feed($1)
-            return true
-        }
-    }
+    public func feed(_ hash: inout StateHash) { item.feedCollection(&hash) }
 
     /// Walks everything. O(n), for tests and the simulator.
     public func checkInvariants() {
-        pack.checkInvariants()
-        tree.checkInvariants()
-        invariant(isPacked ? tree.count == 0 : pack.isEmpty, "a hash has two forms")
-        invariant(pack.count % 2 == 0, "a packed hash has a field without a value")
-        tree.forEach(in: 0..<tree.count) { prefix, field, _ in
+        guard !isPacked else {
+            item.pack.checkInvariants()
+            invariant(item.pack.count % 2 == 0, "a packed hash has a field without a value")
+            return
+        }
+        let tree = unsafe item.tree
+        unsafe tree.pointee.checkInvariants()
+        unsafe tree.pointee.forEach(in: 0..<tree.pointee.count) { prefix, field, _ in
             invariant(prefix == order.hash(field), "a field stands under another's hash")
             return true
         }

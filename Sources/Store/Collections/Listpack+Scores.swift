@@ -60,10 +60,19 @@ extension Listpack {
             otherScore < score
                 || (otherScore == score && ContentOrder.compare(other, member) == .before)
         }
+        insert(member: member, score: score, at: offset(ofEntry: index))
+    }
+
+    /// Appends a member that sorts behind all others.
+    mutating func appendScored(member: Span<UInt8>, score: Double) {
+        insert(member: member, score: score, at: byteCount)
+    }
+
+    private mutating func insert(member: Span<UInt8>, score: Double, at offset: Int) {
         var entry = ByteBuffer(minimumCapacity: 8 + member.count)
         entry.append(littleEndian: score.bitPattern)
         entry.append(member)
-        insert(entry.readable, at: offset(ofEntry: index))
+        insert(entry.readable, at: offset)
     }
 }
 
@@ -79,6 +88,15 @@ enum Score {
     static func fromSortKey(_ key: UInt64, isNegativeZero: Bool) -> Double {
         if isNegativeZero { return -0.0 }
         return Double(bitPattern: key >> 63 == 1 ? key & ~(1 << 63) : ~key)
+    }
+
+    /// The eight bytes that `decode` reads.
+    static func encode(_ score: Double) -> InlineArray<8, UInt8> {
+        var bits = InlineArray<8, UInt8>(repeating: 0)
+        for index in 0..<8 {
+            bits[index] = UInt8(truncatingIfNeeded: score.bitPattern >> (8 * UInt64(index)))
+        }
+        return bits
     }
 
     /// Reads the first eight bytes, little-endian.

@@ -11,26 +11,117 @@ internal import Bytes
 /// are named by their offset from the first one. Free room is kept at both ends: pushing and popping
 /// at either is O(1) amortized, and a change in the middle moves the shorter side.
 ///
+/// One allocation, as a node of a tree (`TreeNode`):
+///
+///     owners 4 | capacity 4 | head 4 | tail 4 | count 4 | capacity bytes
+///
+/// A handle, not an owner: a change may move the pack, and the handle that was changed is the one to
+/// use from then on. Without entries and without memory it is `nil` inside.
+///
 /// Invariants: `0 <= head <= tail <= capacity`; the bytes between hold exactly `count` entries.
 @safe
-struct Listpack: ~Copyable {
-    // @safe: the only owner of its memory; every offset is checked against head and tail.
-    private var base: UnsafeMutableRawPointer?
-    private var head = 0
-    private var tail = 0
-    private var capacity = 0
+struct Listpack {
+    // @safe: every offset is checked against head and tail; freed by the owner alone.
+    private var block: UnsafeMutableRawPointer?
+
+    private struct Header {
+        var owners: UInt32
+        var capacity: UInt32
+        var head: UInt32
+        var tail: UInt32
+        var count: UInt32
+    }
+
+    private static let headerBytes = 20
+
+    /// An empty pack, which takes no memory.
+    init() { unsafe block = nil }
+
+    init(_ node: TreeNode) { unsafe block = node.raw }
+
+    /// A pack of one entry.
+    init(of element: Span<UInt8>) {
+        self.init()
+        append(element)
+    }
+
+    /// The pack behind an address that `address` gave; 0 is the empty one.
+    init(address: UInt) { unsafe block = UnsafeMutableRawPointer(bitPattern: address) }
+
+    var address: UInt { unsafe UInt(bitPattern: block) }
+
+    /// As a node of a tree; only with entries.
+    var node: TreeNode {
+        guard let block = unsafe block else { invariantFailed("an empty pack is no node") }
+        return unsafe TreeNode(raw: block)
+    }
+
+    /// Frees the memory; the pack is empty then.
+    mutating func destroy() {
+        guard let old = unsafe block else { return }
+        invariant(!node.isShared, "freed a listpack that has another owner")
+        unsafe old.deallocate()
+        unsafe block = nil
+    }
+
+    /// A copy of its own.
+    func copied() -> Listpack {
+        guard let block = unsafe block else { return Listpack() }
+        var copy = Listpack()
+        copy.allocate(capacity)
+        unsafe copy.block!.copyMemory(from: block, byteCount: Self.headerBytes + tail)
+        unsafe copy.block!.storeBytes(of: 1, as: UInt32.self)
+        return copy
+    }
+
+    private mutating func allocate(_ capacity: Int) {
+        invariant(capacity < Int(UInt32.max), "a listpack is limited to 4 GB")
+        let made = UnsafeMutableRawPointer.allocate(
+            byteCount: Self.headerBytes + capacity, alignment: 16)
+        unsafe made.storeBytes(
+            of: Header(owners: 1, capacity: UInt32(capacity), head: 0, tail: 0, count: 0),
+            as: Header.self)
+        unsafe block = made
+    }
+
+    private var header: Header {
+        unsafe block?.load(as: Header.self)
+            ?? Header(owners: 0, capacity: 0, head: 0, tail: 0, count: 0)
+    }
+
+    private func store(_ value: Int, at offset: Int) {
+        invariant(value >= 0, "a negative field of a listpack")
+        unsafe block?.storeBytes(of: UInt32(value), toByteOffset: offset, as: UInt32.self)
+    }
+
+    private var capacity: Int { Int(header.capacity) }
+
+    private var head: Int {
+        get { Int(header.head) }
+        nonmutating set { store(newValue, at: 8) }
+    }
+
+    private var tail: Int {
+        get { Int(header.tail) }
+        nonmutating set { store(newValue, at: 12) }
+    }
+
     /// Entries held.
-    private(set) var count = 0
+    private(set) var count: Int {
+        get { Int(header.count) }
+        nonmutating set { store(newValue, at: 16) }
+    }
 
-    init() { unsafe base = nil }
-
-    deinit { unsafe base?.deallocate() }
+    /// Where the entries' room begins.
+    private var base: UnsafeMutableRawPointer? { unsafe block.map { unsafe $0 + Self.headerBytes } }
 
     /// Bytes in use: also the offset behind the last entry.
     var byteCount: Int { tail - head }
 
-    /// Bytes allocated.
-    var allocatedBytes: Int { capacity }
+    /// What the pack takes of the heap.
+    var allocatedBytes: Int {
+        unsafe block == nil ? 0 : HeapBlock.bytes(Self.headerBytes + capacity)
+    }
 
     var isEmpty: Bool { count == 0 }
 
@@ -97,6 +188,16 @@ struct Listpack: ~Copyable {
         ContentOrder.equal(self[offset], bytes)
     }
 
+    /// Whether some entry holds exactly `bytes`.
+    func contains(_ bytes: Span<UInt8>) -> Bool {
+        var offset = 0
+        while offset < byteCount {
+            if holds(bytes, at: offset) { return true }
+            offset = self.offset(after: offset)
+        }
+        return false
+    }
+
     /// Lends the entry at `offset` to `body`.
     func lend<R>(at offset: Int, _ body: (Span<UInt8>) -> R) -> R { body(self[offset]) }
 
@@ -131,6 +232,7 @@ struct Listpack: ~Copyable {
         close(offset, end)
         count -= entries
         invariant((count == 0) == (byteCount == 0), "a listpack's count and bytes disagree")
+        if count == 0 { destroy() }
     }
 
     /// Removes the entry at `offset`; what followed it is then at `offset`.
@@ -172,7 +274,8 @@ struct Listpack: ~Copyable {
         let moved = byteCount - offset
         if moved > 0 {
             right.open(moved, at: 0)
-            unsafe right.base!.copyMemory(from: base! + (head + offset), byteCount: moved)
+            unsafe (right.base! + right.head).copyMemory(
+                from: base! + (head + offset), byteCount: moved)
             right.count = entries
             remove(from: offset, upTo: byteCount, entries: entries)
         }
@@ -180,19 +283,13 @@ struct Listpack: ~Copyable {
     }
 
     /// Appends all entries of `other`.
-    mutating func append(contentsOf other: borrowing Listpack) {
+    mutating func append(contentsOf other: Listpack) {
         guard other.byteCount > 0 else { return }
         let end = byteCount
         open(other.byteCount, at: end)
         unsafe (base! + (head + end)).copyMemory(
             from: other.base! + other.head, byteCount: other.byteCount)
         count += other.count
-    }
-
-    mutating func removeAll() {
-        unsafe base?.deallocate()
-        unsafe base = nil
-        (head, tail, capacity, count) = (0, 0, 0, 0)
     }
 
     // MARK: Entries in memory
@@ -276,22 +373,27 @@ struct Listpack: ~Copyable {
 
     /// Moves to a larger allocation with the gap in it. New free room goes to the end that the
     /// gap touches, since pushes come in runs.
+    ///
+    /// A small pack grows to the next block that the heap has, like Redis's: there are many of them,
+    /// and each change walks all of the pack anyway.
     private mutating func grow(by size: Int, at offset: Int) {
         let used = byteCount + size
-        let spare = count == 0 ? 0 : min(max(used / 2, 16), 2048)
-        let wanted = (used + spare + 15) & ~15
-        let grown = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
+        let spare = used <= 512 ? 0 : min(used / 8, 2048)
+        let wanted = HeapBlock.usable(Self.headerBytes + used + spare) - Self.headerBytes
+        var grown = Listpack()
+        grown.allocate(wanted)
         let start = offset == 0 && byteCount > 0 ? wanted - used : 0
         if let old = unsafe base {
-            unsafe (grown + start).copyMemory(from: old + head, byteCount: offset)
-            unsafe (grown + (start + offset + size)).copyMemory(
+            let target = unsafe grown.base!
+            unsafe (target + start).copyMemory(from: old + head, byteCount: offset)
+            unsafe (target + (start + offset + size)).copyMemory(
                 from: old + (head + offset), byteCount: byteCount - offset)
-            unsafe old.deallocate()
         }
-        unsafe base = grown
-        capacity = wanted
-        head = start
-        tail = start + used
+        grown.head = start
+        grown.tail = start + used
+        grown.count = count
+        destroy()
+        self = grown
     }
 
     /// Closes the gap between two offsets by moving the shorter side.
@@ -318,23 +420,18 @@ struct Listpack: ~Copyable {
     /// Gives memory back when less than a quarter of a large allocation is used.
     private mutating func shrinkIfSparse() {
         let used = byteCount
-        guard capacity > 512, used < capacity / 4 else { return }
-        guard used > 0 else {
-            unsafe base?.deallocate()
-            unsafe base = nil
-            (head, tail, capacity) = (0, 0, 0)
-            return
-        }
-        let wanted = (used * 2 + 15) & ~15
-        let smaller = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
+        guard used > 0, capacity > 512, used < capacity / 4 else { return }
+        let wanted = HeapBlock.usable(Self.headerBytes + used * 2) - Self.headerBytes
+        var smaller = Listpack()
+        smaller.allocate(wanted)
         // In the middle: a queue is pushed at one end and popped at the other.
         let start = (wanted - used) / 2
-        unsafe (smaller + start).copyMemory(from: base! + head, byteCount: used)
-        unsafe base!.deallocate()
-        unsafe base = smaller
-        capacity = wanted
-        head = start
-        tail = start + used
+        unsafe (smaller.base! + start).copyMemory(from: base! + head, byteCount: used)
+        smaller.head = start
+        smaller.tail = start + used
+        smaller.count = count
+        destroy()
+        self = smaller
     }
 
     /// Walks all entries in both directions and compares with the counts.

@@ -7,7 +7,7 @@ internal import Bytes
 /// whatever its history. A sorted set sorts by (score, member) in one tree and finds scores by
 /// member in another. Lookup, insertion, removal, rank of an entry and entry of a rank are all
 /// O(log n); nothing is ever rehashed, so no single command pays for growth, and a node of 4 KB is
-/// a natural piece to copy when snapshots come.
+/// the piece that is copied when it changes under an image (`frozenCopy`).
 ///
 /// A B+tree with packed leaves (`TreeLeaf`) and branches that carry sizes (`TreeBranch`). A table
 /// with open addressing finds a key in one step less, but has no ranks and doubles in one piece; a
@@ -22,16 +22,66 @@ struct RankedTree: ~Copyable {
     private var height = 0
     /// Entries held.
     private(set) var count = 0
+    /// Heap that the nodes take, those included that a frozen copy shares. A frozen copy begins with
+    /// 0 and goes below when it frees what only it still owned: the sum over both is always right.
+    private(set) var bytes = 0
+    /// Of the nodes, those that were copied because a frozen copy keeps the old ones; the owner of
+    /// the tree takes this over and resets it.
+    var copiedBytes = 0
 
     init() {}
 
-    deinit { if let root { Self.free(root, height) } }
+    deinit {
+        var all = Int.max
+        var ignored = 0
+        if let root { Self.free(root, height, &all, &ignored) }
+    }
 
-    private static func free(_ node: TreeNode, _ height: Int) {
-        guard height > 0 else { return TreeLeaf(node).destroy() }
-        let branch = TreeBranch(node)
-        for child in 0..<branch.count { free(branch.child(child), height - 1) }
-        branch.destroy()
+    /// A tree of the same entries for reading alone, which shares all nodes: O(1). Changes of this
+    /// tree do not show in it.
+    func frozenCopy() -> RankedTree {
+        var copy = RankedTree()
+        root?.retain()
+        copy.root = root
+        copy.height = height
+        copy.count = count
+        return copy
+    }
+
+    /// Frees nodes, one for each unit of `budget`, last entries first; true when none is left. The
+    /// tree can only be freed further afterwards.
+    mutating func free(_ budget: inout Int) -> Bool {
+        if let root, Self.free(root, height, &budget, &bytes) { self.root = nil }
+        return root == nil
+    }
+
+    /// Whether no node is left.
+    var isFreed: Bool { root == nil }
+
+    /// Frees below `node` and then the node itself; false when the budget ended before.
+    @discardableResult
+    private static func free(
+        _ node: TreeNode, _ height: Int, _ budget: inout Int, _ bytes: inout Int
+    ) -> Bool {
+        guard budget > 0 else { return false }
+        if node.isShared {
+            node.dropOwner()
+            budget -= 1
+            return true
+        }
+        if height > 0 {
+            let branch = TreeBranch(node)
+            while branch.count > 0 {
+                guard free(branch.child(branch.count - 1), height - 1, &budget, &bytes) else {
+                    return false
+                }
+                branch.forgetLast()
+            }
+        }
+        budget -= 1
+        bytes -= nodeBytes(node, height)
+        if height > 0 { TreeBranch(node).destroy() } else { TreeLeaf(node).destroy() }
+        return true
     }
 
     // MARK: Lookup
@@ -189,7 +239,9 @@ struct RankedTree: ~Copyable {
     mutating func insert(_ prefix: UInt64, _ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
         guard let root else {
             let leaf = TreeLeaf.empty(reserving: TreeLeaf.entrySize(key, value))
-            self.root = leaf.inserting(prefix, key, value, at: 0).node
+                .inserting(prefix, key, value, at: 0)
+            self.root = leaf.node
+            bytes += leaf.allocatedBytes
             count = 1
             return true
         }
@@ -198,6 +250,7 @@ struct RankedTree: ~Copyable {
         self.root = change.node
         if let split = change.split {
             let branch = TreeBranch.empty()
+            bytes += TreeBranch.allocatedBytes
             branch.insert(
                 change.node, prefix: Self.prefix(change.node, height),
                 size: Self.size(change.node, height), at: 0)
@@ -215,6 +268,7 @@ struct RankedTree: ~Copyable {
         _ node: TreeNode, _ height: Int, _ rightmost: Bool,
         _ prefix: UInt64, _ key: Span<UInt8>, _ value: Span<UInt8>
     ) -> (node: TreeNode, split: TreeNode?) {
+        let node = owned(node, height)
         if height == 0 { return insert(inLeaf: TreeLeaf(node), rightmost, prefix, key, value) }
         let branch = TreeBranch(node)
         let child = Self.child(of: branch, height, prefix, key)
@@ -228,6 +282,7 @@ struct RankedTree: ~Copyable {
             at: child + 1)
         guard branch.count == TreeBranch.childrenMax else { return (node, nil) }
         let cut = rightmost ? branch.count - 2 : branch.count / 2
+        bytes += TreeBranch.allocatedBytes
         return (node, branch.split(at: cut).node)
     }
 
@@ -236,6 +291,7 @@ struct RankedTree: ~Copyable {
         _ prefix: UInt64, _ key: Span<UInt8>, _ value: Span<UInt8>
     ) -> (node: TreeNode, split: TreeNode?) {
         let place = leaf.search(prefix, key)
+        let before = leaf.allocatedBytes
         let changed: TreeLeaf
         if place.found {
             changed = leaf.settingValue(value, at: place.index)
@@ -243,6 +299,7 @@ struct RankedTree: ~Copyable {
             changed = leaf.inserting(prefix, key, value, at: place.index)
             count += 1
         }
+        bytes += changed.allocatedBytes - before
         let overfull =
             changed.count > TreeLeaf.entriesMax
             || (changed.used > TreeLeaf.heapMax && changed.count > 1)
@@ -250,7 +307,17 @@ struct RankedTree: ~Copyable {
         // Ascending insertions, such as scores that are times, leave full leaves behind.
         let appended = rightmost && !place.found && place.index == changed.count - 1
         let right = changed.split(at: appended ? changed.count - 1 : changed.splitIndex)
+        bytes += right.allocatedBytes
         return (changed.node, right.node)
+    }
+
+    /// The node itself, or a copy of it when a frozen copy of the tree owns it too.
+    private mutating func owned(_ node: TreeNode, _ height: Int) -> TreeNode {
+        guard node.isShared else { return node }
+        let copy = height > 0 ? TreeBranch(node).copied().node : TreeLeaf(node).copied().node
+        node.dropOwner()
+        copiedBytes += Self.nodeBytes(copy, height)
+        return copy
     }
 
     // MARK: Removal
@@ -265,11 +332,12 @@ struct RankedTree: ~Copyable {
     /// Removes entry `rank`.
     mutating func remove(at rank: Int) {
         invariant(rank >= 0 && rank < count, "rank out of range")
-        root = Self.remove(root!, height, rank)
+        root = remove(root!, height, rank)
         count -= 1
         while height > 0, let root, TreeBranch(root).count == 1 {
             self.root = TreeBranch(root).child(0)
             TreeBranch(root).destroy()
+            bytes -= TreeBranch.allocatedBytes
             height -= 1
         }
         if root == nil { height = 0 }
@@ -277,14 +345,19 @@ struct RankedTree: ~Copyable {
     }
 
     /// Removes an entry below `node`; returns what stands in its place, nil when nothing is left.
-    private static func remove(_ node: TreeNode, _ height: Int, _ rank: Int) -> TreeNode? {
+    private mutating func remove(_ node: TreeNode, _ height: Int, _ rank: Int) -> TreeNode? {
+        let node = owned(node, height)
         if height == 0 {
             let leaf = TreeLeaf(node)
+            let before = leaf.allocatedBytes
             if leaf.count == 1 {
                 leaf.destroy()
+                bytes -= before
                 return nil
             }
-            return leaf.removing(at: rank).node
+            let changed = leaf.removing(at: rank)
+            bytes += changed.allocatedBytes - before
+            return changed.node
         }
         let branch = TreeBranch(node)
         let place = branch.child(ofRank: rank)
@@ -292,10 +365,11 @@ struct RankedTree: ~Copyable {
             branch.remove(place.index)
             if branch.count > 0 { return node }
             branch.destroy()
+            bytes -= TreeBranch.allocatedBytes
             return nil
         }
-        update(branch, place.index, child, height - 1)
-        if isSmall(child, height - 1) {
+        Self.update(branch, place.index, child, height - 1)
+        if Self.isSmall(child, height - 1) {
             if place.index + 1 < branch.count {
                 join(branch, place.index, height - 1)
             } else if place.index > 0 {
@@ -312,30 +386,39 @@ struct RankedTree: ~Copyable {
     }
 
     /// Joins child `index` with the one behind it when both fit comfortably in one.
-    private static func join(_ branch: TreeBranch, _ index: Int, _ height: Int) {
+    private mutating func join(_ branch: TreeBranch, _ index: Int, _ height: Int) {
         let left = branch.child(index)
         let right = branch.child(index + 1)
-        let joined: TreeNode
+        let fits: Bool
         if height > 0 {
             let count = TreeBranch(left).count + TreeBranch(right).count
-            guard count <= TreeBranch.childrenMax * 3 / 4 else { return }
-            TreeBranch(left).absorb(TreeBranch(right))
-            joined = left
+            fits = count <= TreeBranch.childrenMax * 3 / 4
         } else {
             let (one, other) = (TreeLeaf(left), TreeLeaf(right))
-            guard one.count + other.count <= TreeLeaf.entriesMax * 3 / 4,
-                one.used + other.used <= TreeLeaf.heapMax * 3 / 4
-            else { return }
-            joined = one.appending(other).node
-            other.destroy()
+            fits =
+                one.count + other.count <= TreeLeaf.entriesMax * 3 / 4
+                && one.used + other.used <= TreeLeaf.heapMax * 3 / 4
         }
+        guard fits else { return }
+        let one = owned(left, height)
+        let other = owned(right, height)
+        let before = Self.nodeBytes(one, height) + Self.nodeBytes(other, height)
+        let joined: TreeNode
+        if height > 0 {
+            TreeBranch(one).absorb(TreeBranch(other))
+            joined = one
+        } else {
+            joined = TreeLeaf(one).appending(TreeLeaf(other)).node
+            TreeLeaf(other).destroy()
+        }
+        bytes += Self.nodeBytes(joined, height) - before
         branch.remove(index + 1)
-        update(branch, index, joined, height)
+        Self.update(branch, index, joined, height)
     }
 
     mutating func removeAll() {
-        if let root { Self.free(root, height) }
-        root = nil
+        var all = Int.max
+        _ = free(&all)
         height = 0
         count = 0
     }
@@ -357,18 +440,9 @@ struct RankedTree: ~Copyable {
             index, child, prefix: prefix(child, childHeight), size: size(child, childHeight))
     }
 
-    /// Bytes allocated. O(nodes).
-    var allocatedBytes: Int {
-        guard let root else { return 0 }
-        return Self.allocatedBytes(root, height)
-    }
-
-    private static func allocatedBytes(_ node: TreeNode, _ height: Int) -> Int {
-        guard height > 0 else { return TreeLeaf(node).allocatedBytes }
-        let branch = TreeBranch(node)
-        var bytes = TreeBranch.allocatedBytes
-        for child in 0..<branch.count { bytes += allocatedBytes(branch.child(child), height - 1) }
-        return bytes
+    /// What a node takes of the heap.
+    private static func nodeBytes(_ node: TreeNode, _ height: Int) -> Int {
+        height > 0 ? TreeBranch.allocatedBytes : TreeLeaf(node).allocatedBytes
     }
 
     // MARK: Invariants
@@ -377,8 +451,10 @@ struct RankedTree: ~Copyable {
     func checkInvariants() {
         guard let root else {
             invariant(count == 0 && height == 0, "an empty tree has a count or a height")
+            invariant(bytes == 0, "an empty tree has bytes")
             return
         }
+        invariant(Self.countBytes(root, height) == bytes, "a tree's bytes are wrong")
         invariant(height == 0 || TreeBranch(root).count > 1, "the root has one child")
         invariant(Self.check(root, height) == count, "a tree's count is wrong")
         var previous = ByteBuffer()
@@ -396,6 +472,15 @@ struct RankedTree: ~Copyable {
             first = false
             return true
         }
+    }
+
+    /// What all nodes take of the heap, counted.
+    private static func countBytes(_ node: TreeNode, _ height: Int) -> Int {
+        var sum = nodeBytes(node, height)
+        guard height > 0 else { return sum }
+        let branch = TreeBranch(node)
+        for child in 0..<branch.count { sum += countBytes(branch.child(child), height - 1) }
+        return sum
     }
 
     private static func check(_ node: TreeNode, _ height: Int) -> Int {

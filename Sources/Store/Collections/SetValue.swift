@@ -1,89 +1,127 @@
 public import Bytes
 
-/// A set: members without order.
+/// A set: members without order. A handle of a key's value, or of one that no key has yet; good
+/// until the key is removed or gets another value.
 ///
-/// While all members are integers and few, a sorted array of them; otherwise a tree in content
+/// While all members are integers and few, a sorted run of them; otherwise a tree in content
 /// order (SipHash of the member, member). It never turns back.
-public final class SetValue {
-    /// Ascending; empty once `isIntegers` is false.
-    private var integers: [Int64] = []
-    private var tree = RankedTree()
-    private var isIntegers = true
+public struct SetValue {
+    let place: CollectionPlace
     private let order: SipHash
 
     /// Redis caps `set-max-intset-entries` here.
     private static let intsetEntriesMax = 1 << 30
 
     /// An empty set that will iterate in the order of `order`, the cluster's.
-    public init(order: SipHash) { self.order = order }
+    public init(order: SipHash) {
+        self.order = order
+        place = CollectionPlace(empty: .intset)
+    }
+
+    init(_ place: CollectionPlace, order: SipHash) {
+        self.place = place
+        self.order = order
+    }
+
+    private var item: Item { place.item }
+    private var isIntegers: Bool { item.form == .intset }
 
     /// What OBJECT ENCODING says.
-    public var encodingName: StaticString { isIntegers ? "intset" : "hashtable" }
+    public var encodingName: StaticString { item.encodingName }
 
     /// Members.
-    public var count: Int { isIntegers ? integers.count : tree.count }
+    public var count: Int { item.elementCount }
 
     public var isEmpty: Bool { count == 0 }
 
-    /// Bytes allocated for members. O(n / 100).
-    public var allocatedBytes: Int {
-        isIntegers ? integers.capacity * 8 : tree.allocatedBytes
-    }
+    /// Heap that the set takes. O(1).
+    public var allocatedBytes: Int { item.heapBytes }
 
     // MARK: Members
 
     public func contains(_ member: Span<UInt8>) -> Bool {
-        guard isIntegers else { return tree.contains(order.hash(member), member) }
+        let item = item
+        guard item.form == .intset else {
+            return unsafe item.tree.pointee.contains(order.hash(member), member)
+        }
         guard let number = IntegerText.parse(member) else { return false }
-        let index = integerIndex(notBelow: number)
-        return index < integers.count && integers[index] == number
+        return item.integers.search(number).found
     }
 
     /// Adds a member. True when it is new.
     public func insert(_ member: Span<UInt8>, limits: EncodingLimits) -> Bool {
-        guard isIntegers else { return tree.insert(order.hash(member), member, Span()) }
-        guard let number = IntegerText.parse(member) else {
-            convert()
-            return tree.insert(order.hash(member), member, Span())
+        place.change { open in
+            let number = open.item.form == .intset ? IntegerText.parse(member) : nil
+            guard let number else {
+                if open.item.form == .intset { convert(open) }
+                return unsafe open.item.tree.pointee.insert(order.hash(member), member, Span())
+            }
+            var integers = open.item.integers
+            let place = integers.search(number)
+            if place.found { return false }
+            integers.insert(number, at: place.index)
+            open.setIntegers(integers)
+            if integers.count > min(limits.setMaxIntsetEntries, Self.intsetEntriesMax) {
+                convert(open)
+            }
+            return true
         }
-        let index = integerIndex(notBelow: number)
-        if index < integers.count && integers[index] == number { return false }
-        integers.insert(number, at: index)
-        if integers.count > min(limits.setMaxIntsetEntries, Self.intsetEntriesMax) { convert() }
-        return true
     }
 
     /// Removes a member; false when it is not there.
     public func remove(_ member: Span<UInt8>) -> Bool {
-        guard isIntegers else { return tree.remove(order.hash(member), member) }
-        guard let number = IntegerText.parse(member) else { return false }
-        let index = integerIndex(notBelow: number)
-        guard index < integers.count && integers[index] == number else { return false }
+        place.change { open in
+            guard open.item.form == .intset else {
+                return unsafe open.item.tree.pointee.remove(order.hash(member), member)
+            }
+            guard let number = IntegerText.parse(member) else { return false }
+            let place = open.item.integers.search(number)
+            if place.found { Self.remove(at: place.index, open) }
+            return place.found
+        }
+    }
+
+    private static func remove(at index: Int, _ open: OpenItem) {
+        var integers = open.item.integers
         integers.remove(at: index)
-        return true
+        open.setIntegers(integers)
     }
 
     // MARK: Iteration
 
     /// Lends all members in order, until `body` returns false.
     public func forEach(_ body: (Span<UInt8>) -> Bool) {
-        guard isIntegers else {
-            return tree.forEach(in: 0..<tree.count) { _, member, _ in body(member) }
+        let item = item
+        guard item.form == .intset else {
+            let tree = unsafe item.tree
+            return unsafe tree.pointee.forEach(in: 0..<tree.pointee.count) { _, member, _ in
+                body(member)
+            }
         }
-        for number in integers where !IntegerText.withDecimal(number, body) { return }
+        let integers = item.integers
+        for index in 0..<integers.count
+        where !IntegerText.withDecimal(integers[index], body) { return }
     }
 
     /// Lends the member of rank `rank` in the order of iteration.
     public func withMember<R>(at rank: Int, _ body: (Span<UInt8>) -> R) -> R {
         invariant(rank >= 0 && rank < count, "set rank out of range")
-        guard isIntegers else { return tree.withEntry(at: rank) { _, member, _ in body(member) } }
-        return IntegerText.withDecimal(integers[rank], body)
+        guard isIntegers else {
+            return unsafe item.tree.pointee.withEntry(at: rank) { _, member, _ in body(member) }
+        }
+        return IntegerText.withDecimal(item.integers[rank], body)
     }
 
     /// Removes the member of rank `rank`.
     public func remove(at rank: Int) {
         invariant(rank >= 0 && rank < count, "set rank out of range")
-        if isIntegers { integers.remove(at: rank) } else { tree.remove(at: rank) }
+        place.change { open in
+            if open.item.form == .intset {
+                Self.remove(at: rank, open)
+            } else {
+                unsafe open.item.tree.pointee.remove(at: rank)
+            }
+        }
     }
 
     /// One step of SSCAN from `cursor`: all members at once while they are integers, else at least
@@ -92,53 +130,40 @@ public final class SetValue {
         from cursor: UInt64, wanted: Int, _ body: (Span<UInt8>) -> Void
     ) -> UInt64 {
         guard isIntegers else {
-            return tree.scan(from: cursor, wanted: wanted) { member, _ in body(member) }
+            return unsafe item.tree.pointee.scan(from: cursor, wanted: wanted) { member, _ in
+                body(member)
+            }
         }
-        for number in integers { IntegerText.withDecimal(number, body) }
+        forEach {
+            body($0)
+            return true
+        }
         return 0
     }
 
     // MARK: Inside
 
-    private func integerIndex(notBelow number: Int64) -> Int {
-        var low = 0
-        var high = integers.count
-        while low < high {
-            let middle = (low + high) / 2
-            if integers[middle] < number { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
-
-    private func convert() {
-        for number in integers {
-            IntegerText.withDecimal(number) { member in
+    private func convert(_ open: OpenItem) {
+        var tree = RankedTree()
+        let integers = open.item.integers
+        for index in 0..<integers.count {
+            IntegerText.withDecimal(integers[index]) { member in
                 let new = tree.insert(order.hash(member), member, Span())
                 invariant(new, "an intset held a member twice")
             }
         }
-        integers = []
-        isIntegers = false
+        open.setBoxed(tree, form: .setTree)
     }
 
     /// Feeds encoding and members in order.
-    public func feed(_ hash: inout StateHash) {
-        hash.feed(encodingName)
-        hash.feed(count)
-        forEach {
-            hash.feed($0)
-            return true
-        }
-    }
+    public func feed(_ hash: inout StateHash) { item.feedCollection(&hash) }
 
     /// Walks everything. O(n), for tests and the simulator.
     public func checkInvariants() {
-        tree.checkInvariants()
-        invariant(isIntegers ? tree.count == 0 : integers.isEmpty, "a set has two forms")
-        for (one, next) in zip(integers, integers.dropFirst()) {
-            invariant(one < next, "an intset does not ascend")
-        }
-        tree.forEach(in: 0..<tree.count) { prefix, member, _ in
+        guard !isIntegers else { return item.integers.checkInvariants() }
+        let tree = unsafe item.tree
+        unsafe tree.pointee.checkInvariants()
+        unsafe tree.pointee.forEach(in: 0..<tree.pointee.count) { prefix, member, _ in
             invariant(prefix == order.hash(member), "a member stands under another's hash")
             return true
         }

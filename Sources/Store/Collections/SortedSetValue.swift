@@ -1,49 +1,59 @@
 public import Bytes
 
-/// A sorted set: members with scores, ordered by (score, member's bytes).
+/// A sorted set: members with scores, ordered by (score, member's bytes). A handle of a key's value,
+/// or of one that no key has yet; good until the key is removed or gets another value.
 ///
 /// While small, one listpack in that order, each entry the score's eight bytes and the member;
-/// beyond `EncodingLimits` two trees, one by (score, member) for ranks and ranges and one by
-/// (SipHash of the member, member) for scores. It never turns back.
-public final class SortedSetValue {
-    private var pack = Listpack()
-    /// Prefix: the score's sort key. Value: empty, or one byte for a score of -0.
-    private var byScore = RankedTree()
-    /// Value: the score's bits, little-endian.
-    private var byMember = RankedTree()
-    /// Whether it still is one listpack.
-    public private(set) var isPacked = true
+/// beyond `EncodingLimits` two trees (`SortedSetTrees`), one by (score, member) for ranks and ranges
+/// and one by (SipHash of the member, member) for scores. It never turns back.
+public struct SortedSetValue {
+    let place: CollectionPlace
     private let order: SipHash
 
     /// An empty sorted set; `order` is the cluster's hash, which orders ZSCAN.
-    public init(order: SipHash) { self.order = order }
+    public init(order: SipHash) {
+        self.order = order
+        place = CollectionPlace(empty: .sortedSetPack)
+    }
+
+    init(_ place: CollectionPlace, order: SipHash) {
+        self.place = place
+        self.order = order
+    }
+
+    private var item: Item { place.item }
+    private var pack: Listpack { item.pack }
+    private var trees: UnsafeMutablePointer<SortedSetTrees> { unsafe item.sortedSetTrees }
+
+    /// Whether it still is one listpack.
+    public var isPacked: Bool { item.form == .sortedSetPack }
 
     /// What OBJECT ENCODING says.
-    public var encodingName: StaticString { isPacked ? "listpack" : "skiplist" }
+    public var encodingName: StaticString { item.encodingName }
 
     /// Members.
-    public var count: Int { isPacked ? pack.count : byScore.count }
+    public var count: Int { item.elementCount }
 
     public var isEmpty: Bool { count == 0 }
 
-    /// Bytes allocated for members and scores. O(n / 100).
-    public var allocatedBytes: Int {
-        pack.allocatedBytes + byScore.allocatedBytes + byMember.allocatedBytes
-    }
+    /// Heap that the sorted set takes. O(1).
+    public var allocatedBytes: Int { item.heapBytes }
 
     // MARK: Members
 
     /// The score of `member`; nil when it is not there.
     public func score(of member: Span<UInt8>) -> Double? {
         if isPacked { return pack.score(ofMember: member) }
-        return byMember.withValue(order.hash(member), member) { Score.decode($0) }
+        return unsafe trees.pointee.byMember.withValue(order.hash(member), member) {
+            Score.decode($0)
+        }
     }
 
     /// How many members sort before `member`; nil when it is not there.
     public func rank(of member: Span<UInt8>) -> Int? {
         if isPacked { return pack.place(ofMember: member)?.index }
         guard let score = score(of: member) else { return nil }
-        let place = byScore.rank(Score.sortKey(score), member)
+        let place = unsafe trees.pointee.byScore.rank(Score.sortKey(score), member)
         invariant(place.found, "a sorted set's trees disagree")
         return place.rank
     }
@@ -51,13 +61,16 @@ public final class SortedSetValue {
     /// Gives `member` a score. True when the member is new.
     public func set(_ member: Span<UInt8>, score: Double, limits: EncodingLimits) -> Bool {
         invariant(!score.isNaN, "a score is a number")
-        if isPacked {
+        return place.change { open in
+            guard open.item.form == .sortedSetPack else { return insert(member, score, open) }
+            var pack = open.item.pack
             // Redis packs an integral score as an integer, which has no -0.
             let packed = score == 0 ? 0 : score
             if let place = pack.place(ofMember: member) {
                 if pack.score(at: place.offset) != score {
                     pack.remove(at: place.offset)
                     pack.insert(member: member, score: packed)
+                    open.setPack(pack)
                 }
                 return false
             }
@@ -65,11 +78,12 @@ public final class SortedSetValue {
                 && member.count <= limits.zsetMaxListpackValue
             {
                 pack.insert(member: member, score: packed)
+                open.setPack(pack)
                 return true
             }
-            convert()
+            convert(open)
+            return insert(member, score, open)
         }
-        return insertTree(member, score)
     }
 
     /// Removes `member`; false when it is not there.
@@ -82,16 +96,22 @@ public final class SortedSetValue {
     /// Removes the member of rank `rank`.
     public func remove(at rank: Int) {
         invariant(rank >= 0 && rank < count, "sorted set rank out of range")
-        if isPacked {
-            let offset = pack.offset(ofEntry: rank)
-            pack.remove(at: offset)
-            return
+        place.change { open in
+            if open.item.form == .sortedSetPack {
+                var pack = open.item.pack
+                let offset = pack.offset(ofEntry: rank)
+                pack.remove(at: offset)
+                open.setPack(pack)
+                return
+            }
+            let trees = unsafe open.item.sortedSetTrees
+            // Apart from both trees: `byMember` borrows no byte of `byScore` while that changes.
+            let removed = unsafe trees.pointee.byScore.withEntry(at: rank) { _, member, _ in
+                unsafe trees.pointee.byMember.remove(order.hash(member), member)
+            }
+            invariant(removed, "a sorted set's trees disagree")
+            unsafe trees.pointee.byScore.remove(at: rank)
         }
-        let removed = byScore.withEntry(at: rank) { _, member, _ in
-            byMember.remove(order.hash(member), member)
-        }
-        invariant(removed, "a sorted set's trees disagree")
-        byScore.remove(at: rank)
     }
 
     // MARK: Ranges
@@ -102,7 +122,7 @@ public final class SortedSetValue {
             return pack.partition { _, other in orEqual ? other <= score : other < score }
         }
         let key = Score.sortKey(score)
-        return byScore.rank(orEqual ? key + 1 : key, Span()).rank
+        return unsafe trees.pointee.byScore.rank(orEqual ? key + 1 : key, Span()).rank
     }
 
     /// How many members sort below `bytes` (or equal it, when `orEqual`). Means something only
@@ -120,7 +140,9 @@ public final class SortedSetValue {
         var high = count
         while low < high {
             let middle = (low + high) / 2
-            if byScore.withEntry(at: middle, { _, member, _ in isBelow(member) }) {
+            if unsafe trees.pointee.byScore.withEntry(
+                at: middle, { _, member, _ in isBelow(member) })
+            {
                 low = middle + 1
             } else {
                 high = middle
@@ -136,7 +158,8 @@ public final class SortedSetValue {
     ) {
         invariant(ranks.lowerBound >= 0 && ranks.upperBound <= count, "ranks out of range")
         if isPacked { return pack.forEachScored(in: ranks, descending: descending, body) }
-        byScore.forEach(in: ranks, descending: descending) { key, member, mark in
+        unsafe trees.pointee.byScore.forEach(in: ranks, descending: descending) {
+            key, member, mark in
             body(member, Score.fromSortKey(key, isNegativeZero: mark.count > 0))
         }
     }
@@ -157,7 +180,8 @@ public final class SortedSetValue {
         from cursor: UInt64, wanted: Int, _ body: (_ member: Span<UInt8>, _ score: Double) -> Void
     ) -> UInt64 {
         guard isPacked else {
-            return byMember.scan(from: cursor, wanted: wanted) { member, bits in
+            return unsafe trees.pointee.byMember.scan(from: cursor, wanted: wanted) {
+                member, bits in
                 body(member, Score.decode(bits))
             }
         }
@@ -170,65 +194,71 @@ public final class SortedSetValue {
 
     // MARK: Trees
 
-    private func insertTree(_ member: Span<UInt8>, _ score: Double) -> Bool {
+    private func insert(_ member: Span<UInt8>, _ score: Double, _ open: OpenItem) -> Bool {
+        let trees = unsafe open.item.sortedSetTrees
+        return unsafe insert(member, score, &trees.pointee)
+    }
+
+    private func insert(
+        _ member: Span<UInt8>, _ score: Double, _ trees: inout SortedSetTrees
+    ) -> Bool {
         let hash = order.hash(member)
-        let old = byMember.withValue(hash, member) { Score.decode($0) }
+        let old = trees.byMember.withValue(hash, member) { Score.decode($0) }
         if let old {
             if old == score { return false }
-            let removed = byScore.remove(Score.sortKey(old), member)
+            let removed = trees.byScore.remove(Score.sortKey(old), member)
             invariant(removed, "a sorted set's trees disagree")
         }
-        var bits = InlineArray<8, UInt8>(repeating: 0)
-        for index in 0..<8 {
-            bits[index] = UInt8(truncatingIfNeeded: score.bitPattern >> (8 * UInt64(index)))
-        }
-        let isNew = byMember.insert(hash, member, bits.span)
+        let bits = Score.encode(score)
+        let isNew = trees.byMember.insert(hash, member, bits.span)
         let isNegativeZero = score == 0 && score.sign == .minus
         let mark = bits.span.extracting(first: isNegativeZero ? 1 : 0)
-        let inserted = byScore.insert(Score.sortKey(score), member, mark)
+        let inserted = trees.byScore.insert(Score.sortKey(score), member, mark)
         invariant(inserted, "a sorted set's trees disagree")
         return isNew
     }
 
-    private func convert() {
-        isPacked = false
+    private func convert(_ open: OpenItem) {
+        var trees = SortedSetTrees()
+        let pack = open.item.pack
         pack.forEachScored(in: 0..<pack.count, descending: false) { member, score in
-            let isNew = insertTree(member, score)
+            let isNew = insert(member, score, &trees)
             invariant(isNew, "a packed sorted set held a member twice")
             return true
         }
-        pack.removeAll()
+        open.setBoxed(trees, form: .sortedSetTrees)
     }
 
     /// Feeds encoding, members and scores in order.
-    public func feed(_ hash: inout StateHash) {
-        hash.feed(encodingName)
-        hash.feed(count)
-        forEach(in: 0..<count) { member, score in
-            hash.feed(member)
-            hash.feed(score)
-            return true
-        }
-    }
+    public func feed(_ hash: inout StateHash) { item.feedCollection(&hash) }
 
     /// Walks everything. O(n log n), for tests and the simulator.
     public func checkInvariants() {
-        pack.checkInvariants()
-        byScore.checkInvariants()
-        byMember.checkInvariants()
-        invariant(isPacked ? byScore.count == 0 : pack.isEmpty, "a sorted set has two forms")
-        invariant(byScore.count == byMember.count, "a sorted set's trees differ in size")
-        byMember.forEach(in: 0..<byMember.count) { prefix, member, bits in
-            invariant(prefix == order.hash(member), "a member stands under another's hash")
-            let score = Score.decode(bits)
-            invariant(
-                byScore.rank(Score.sortKey(score), member).found, "a score's member is missing")
-            return true
+        if isPacked {
+            pack.checkInvariants()
+        } else {
+            checkTrees()
         }
         var previous = -Double.infinity
         forEach(in: 0..<count) { _, score in
             invariant(score >= previous, "scores do not ascend")
             previous = score
+            return true
+        }
+    }
+
+    private func checkTrees() {
+        let trees = unsafe trees
+        unsafe trees.pointee.byScore.checkInvariants()
+        unsafe trees.pointee.byMember.checkInvariants()
+        let count = unsafe trees.pointee.byMember.count
+        invariant(
+            unsafe trees.pointee.byScore.count == count, "a sorted set's trees differ in size")
+        unsafe trees.pointee.byMember.forEach(in: 0..<count) { prefix, member, bits in
+            invariant(prefix == order.hash(member), "a member stands under another's hash")
+            let score = Score.decode(bits)
+            let place = unsafe trees.pointee.byScore.rank(Score.sortKey(score), member)
+            invariant(place.found, "a score's member is missing")
             return true
         }
     }

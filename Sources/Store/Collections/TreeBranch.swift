@@ -2,7 +2,8 @@ internal import Bytes
 
 /// An inner node: up to 64 children with their sizes and first prefixes, in one allocation.
 ///
-///     children's count 8 | entries below 8 | first prefixes 8 x 64 | sizes 8 x 64 | children 8 x 64
+///     owners 4 | children's count 4 | entries below 8 | first prefixes 8 x 64 | sizes 8 x 64
+///     | children 8 x 64
 ///
 /// Keys are not repeated here: where prefixes tie, the search looks at the first key of a child's
 /// leftmost leaf. Ties are rare among hashes; in a sorted set of equal scores they cost one more
@@ -20,21 +21,37 @@ struct TreeBranch {
         let raw = UnsafeMutableRawPointer.allocate(
             byteCount: 16 + childrenMax * 24, alignment: 16)
         let branch = unsafe TreeBranch(TreeNode(raw: raw))
+        unsafe raw.storeBytes(of: 1, as: UInt32.self)
         branch.count = 0
         branch.total = 0
         return branch
     }
 
-    func destroy() { unsafe base.deallocate() }
+    func destroy() {
+        invariant(!node.isShared, "freed a branch that has another owner")
+        unsafe base.deallocate()
+    }
 
-    static var allocatedBytes: Int { 16 + childrenMax * 24 }
+    /// What a branch takes of the heap.
+    static var allocatedBytes: Int { HeapBlock.bytes(16 + childrenMax * 24) }
+
+    /// A copy that is owned by one; the children gain an owner.
+    func copied() -> TreeBranch {
+        let copy = TreeBranch.empty()
+        unsafe (copy.base + 4).copyMemory(
+            from: base + 4, byteCount: 12 + Self.childrenMax * 24)
+        for index in 0..<count { child(index).retain() }
+        return copy
+    }
 
     var node: TreeNode { unsafe TreeNode(raw: base) }
 
     /// Children.
     private(set) var count: Int {
-        get { unsafe base.load(as: Int.self) }
-        nonmutating set { unsafe base.storeBytes(of: newValue, as: Int.self) }
+        get { unsafe Int(base.load(fromByteOffset: 4, as: UInt32.self)) }
+        nonmutating set {
+            unsafe base.storeBytes(of: UInt32(newValue), toByteOffset: 4, as: UInt32.self)
+        }
     }
 
     /// Entries in all leaves below.
@@ -136,6 +153,15 @@ struct TreeBranch {
         unsafe (children + index).update(from: children + index + 1, count: moved)
         count -= 1
     }
+
+    /// Puts another node in the place of a child, for one that is equal or being emptied.
+    func replace(_ index: Int, with node: TreeNode) {
+        invariant(index >= 0 && index < count, "branch child out of range")
+        unsafe children[index] = node.raw
+    }
+
+    /// Takes the last child away without a word about sizes: for freeing a tree in slices.
+    func forgetLast() { count -= 1 }
 
     /// Moves the children from `index` on into a new branch.
     func split(at index: Int) -> TreeBranch {

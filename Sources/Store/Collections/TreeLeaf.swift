@@ -1,15 +1,9 @@
 internal import Bytes
 
-/// A node of a `RankedTree`: one allocation, read as a leaf or a branch by its height.
-@safe
-struct TreeNode {
-    // @safe: made and freed only by the tree that owns it.
-    let raw: UnsafeMutableRawPointer
-}
-
 /// A leaf: up to 128 entries, or about 4 KB of them, sorted by (prefix, key), in one allocation.
 ///
-///     header 16 | prefixes: 8 x slots | ends: 4 x slots | heap: entries back to back
+///     owners 4 | count 2 | slots 2 | used 4 | heap 4 | prefixes 8 x slots | ends 4 x slots | heap
+///     heap: entries back to back
 ///     one entry in the heap: key length (LEB128) | key | value
 ///
 /// `ends[i]` is where entry i ends in the heap. A handle, not an owner: changes that need more room
@@ -18,8 +12,9 @@ struct TreeNode {
 struct TreeLeaf {
     // @safe: every index is checked against count; the heap is addressed through `ends` only.
     private struct Header {
-        var count: UInt32
-        var slots: UInt32
+        var owners: UInt32 = 1
+        var count: UInt16
+        var slots: UInt16
         var used: UInt32
         var heap: UInt32
     }
@@ -37,13 +32,16 @@ struct TreeLeaf {
     private init(slots: Int, heap: Int) {
         invariant(heap <= Int(UInt32.max), "a tree's leaf is limited to 4 GB")
         unsafe base = .allocate(byteCount: Self.prefixesAt + slots * 12 + heap, alignment: 16)
-        header = Header(count: 0, slots: UInt32(slots), used: 0, heap: UInt32(heap))
+        header = Header(count: 0, slots: UInt16(slots), used: 0, heap: UInt32(heap))
     }
 
     /// A leaf without entries that has room for one of `bytes` bytes.
     static func empty(reserving bytes: Int) -> TreeLeaf { TreeLeaf(slots: 4, heap: bytes) }
 
-    func destroy() { unsafe base.deallocate() }
+    func destroy() {
+        invariant(!node.isShared, "freed a leaf that has another owner")
+        unsafe base.deallocate()
+    }
 
     var node: TreeNode { unsafe TreeNode(raw: base) }
 
@@ -55,9 +53,10 @@ struct TreeLeaf {
     var count: Int { Int(header.count) }
     /// Bytes of all entries.
     var used: Int { Int(header.used) }
+    /// What the block takes of the heap.
     var allocatedBytes: Int {
         let header = header
-        return Self.prefixesAt + Int(header.slots) * 12 + Int(header.heap)
+        return HeapBlock.bytes(Self.prefixesAt + Int(header.slots) * 12 + Int(header.heap))
     }
 
     private var prefixes: UnsafeMutablePointer<UInt64> {
@@ -192,14 +191,14 @@ struct TreeLeaf {
         let cut = start(index)
         let moved = count - index
         let right = TreeLeaf(slots: max(moved, 4), heap: max(used - cut, 64))
-        right.header.count = UInt32(moved)
+        right.header.count = UInt16(moved)
         right.header.used = UInt32(used - cut)
         unsafe right.prefixes.update(from: prefixes + index, count: moved)
         for entry in 0..<moved {
             unsafe right.ends[entry] = ends[index + entry] - UInt32(cut)
         }
         unsafe right.heap.copyMemory(from: heap + cut, byteCount: used - cut)
-        header.count = UInt32(index)
+        header.count = UInt16(index)
         header.used = UInt32(cut)
         return right
     }
@@ -222,7 +221,7 @@ struct TreeLeaf {
             unsafe leaf.ends[before + entry] = other.ends[entry] + UInt32(offset)
         }
         unsafe (leaf.heap + offset).copyMemory(from: other.heap, byteCount: other.used)
-        leaf.header.count += UInt32(other.count)
+        leaf.header.count += UInt16(other.count)
         leaf.header.used += UInt32(other.used)
         return leaf
     }
@@ -296,13 +295,21 @@ struct TreeLeaf {
     }
 
     private func moved(slots: Int, heap: Int) -> TreeLeaf {
+        let leaf = copied(slots: slots, heap: heap)
+        destroy()
+        return leaf
+    }
+
+    /// A copy that is owned by one.
+    func copied() -> TreeLeaf { copied(slots: Int(header.slots), heap: Int(header.heap)) }
+
+    private func copied(slots: Int, heap: Int) -> TreeLeaf {
         let leaf = TreeLeaf(slots: slots, heap: heap)
         leaf.header.count = header.count
         leaf.header.used = header.used
         unsafe leaf.prefixes.update(from: prefixes, count: count)
         unsafe leaf.ends.update(from: ends, count: count)
         unsafe leaf.heap.copyMemory(from: self.heap, byteCount: used)
-        destroy()
         return leaf
     }
 }

@@ -2,6 +2,7 @@ import Bytes
 import Configuration
 import Engine
 import Raft
+import Snapshot
 import WAL
 
 /// One machine of an `EngineCluster`: a disk that outlives the processes on it, and the process.
@@ -11,11 +12,14 @@ final class ClusterNode {
     let seed: UInt64
     var configuration: Configuration
     var disk = MemoryDisk()
+    var snapshots = MemorySnapshots()
     /// Nil while the node is down.
     var process: NodeProcess?
     var lines: [String] = []
     var exit: ExitReason?
     var starts: UInt64 = 0
+    /// The machine's own boot.
+    var machine: UInt64 = 1
     /// While false, sealed batches wait in `undurable`.
     var isDiskFast = true
     /// A node that stands still takes no turns; its liveness stands still too.
@@ -43,9 +47,11 @@ final class ClusterNode {
             promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
             diskStallLimit: configuration.diskStallLimit, now: now.boot)
         let engine = try Engine(
-            configuration: configuration, recovered: recovered,
-            seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, now: now, liveness: liveness)
+            configuration: configuration, recovered: recovered, snapshots: snapshots.listing(),
+            seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, machine: machine, now: now,
+            liveness: liveness)
         exit = nil
+        snapshots.processDied()
         process = NodeProcess(engine, liveness)
     }
 }
@@ -61,6 +67,8 @@ final class NodeProcess {
     var turns = 0
     var undurable: [StoredBatch] = []
     var reads: [LogReadRequest] = []
+    /// What the snapshot thread has to say.
+    var snapshotEvents: [SnapshotEvent] = []
     /// What clients were sent and have not read.
     var sent: [SessionID: [UInt8]] = [:]
     var closed: Set<SessionID> = []

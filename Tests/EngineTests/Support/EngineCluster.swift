@@ -3,6 +3,7 @@ import Configuration
 import Engine
 import PeerProtocol
 import Raft
+import Snapshot
 import WAL
 
 /// Some nodes, real engines all of them, in one thread: the test moves their bytes, their disks and
@@ -75,7 +76,7 @@ final class EngineCluster {
                 guard let replicas = node.process?.engine.replicas, replicas.count > group else {
                     return false
                 }
-                return replicas[group].leader == nodes[leader].id
+                return replicas[group].leader == nodes[leader].id && !replicas[group].isLoading
                     && replicas[group].commit > 0
             }
         }
@@ -149,6 +150,7 @@ final class EngineCluster {
         process.liveness.stampLoop(now: now.boot)
         let isDiskDone = node.isDiskFast && !process.undurable.isEmpty
         return process.hasEvents || process.engine.hasMoreWork || isDiskDone
+            || !process.snapshotEvents.isEmpty
             || process.engine.nextDeadline <= now.boot
     }
 
@@ -171,6 +173,9 @@ final class EngineCluster {
         process.liveness.stampLoop(now: now.boot)
         process.hasEvents = false
         process.turns += 1
+        let events = process.snapshotEvents
+        process.snapshotEvents = []
+        for event in events { process.engine.snapshotMoved(event, now: now) }
         if process.engine.hasMoreWork || process.engine.nextDeadline <= now.boot {
             process.engine.tick(now: now)
         }
@@ -203,6 +208,18 @@ final class EngineCluster {
             let bytes = node.disk.read(read.position, count: read.count)
             process.engine.logRead(read.id, bytes: bytes.span, now: now)
         }
+        let commands = process.engine.outbox.snapshotCommands
+        process.engine.outbox.snapshotCommands.removeAll()
+        for command in commands {
+            if case .begin(let header) = command {
+                for node in nodes {
+                    node.snapshots.cluster = (header.clusterHigh, header.clusterLow)
+                }
+            }
+            process.snapshotEvents += node.snapshots.execute(command)
+        }
+        for segment in process.engine.outbox.segmentsReleased { node.disk.remove(segment) }
+        process.engine.outbox.segmentsReleased.removeAll()
         let dials = process.engine.outbox.dials
         process.engine.outbox.dials.removeAll()
         for dial in dials { connect(node, to: Int(dial.peer.raw) - 1) }
@@ -346,7 +363,10 @@ final class EngineCluster {
     }
 
     /// The node loses its data directory.
-    func wipe(_ node: Int) { nodes[node].disk = MemoryDisk() }
+    func wipe(_ node: Int) {
+        nodes[node].disk = MemoryDisk()
+        nodes[node].snapshots = MemorySnapshots()
+    }
 
     // MARK: Clients
 

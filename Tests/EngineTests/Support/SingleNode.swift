@@ -14,7 +14,8 @@ final class SingleNode {
     var isDiskFast = true
     var lines: [String] = []
 
-    init(_ configuration: Configuration = Configuration()) throws {
+    /// - Parameter turns: taken at once; enough to serve.
+    init(_ configuration: Configuration = Configuration(), turns: Int = 50) throws {
         let recovered = RecoveredLog.empty(WALParameters(saltSeed: 1))
         let id = NodeID(configuration.nodeID)
         liveness = PairLiveness(
@@ -24,7 +25,7 @@ final class SingleNode {
         engine = try Engine(
             configuration: configuration, recovered: recovered, seed: 7, now: now,
             liveness: liveness)
-        for _ in 0..<50 { turn() }
+        for _ in 0..<turns { turn() }
     }
 
     func advance(milliseconds: Int64) {

@@ -23,8 +23,9 @@ final class NodeProcess {
     var isRunning: Bool { process?.isRunning ?? false }
     var pid: Int32 { process?.processIdentifier ?? 0 }
 
-    /// Starts the process unless it runs; its output is appended to the log.
-    func start(_ overrides: String...) throws {
+    /// Starts the process unless it runs; its output is appended to the log. `environment` comes on top
+    /// of this process's.
+    func start(_ overrides: String..., environment: [String: String] = [:]) throws {
         guard !isRunning else { return }
         if !FileManager.default.fileExists(atPath: output.path) {
             try Data().write(to: output)
@@ -34,6 +35,7 @@ final class NodeProcess {
         let process = Process()
         process.executableURL = URL(filePath: Binary.path)
         process.arguments = [configuration.path] + overrides
+        process.environment = Binary.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = handle
         process.standardError = handle

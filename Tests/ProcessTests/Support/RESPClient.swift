@@ -77,6 +77,9 @@ final class RESPClient {
         }
     }
 
+    /// Sends no more (`nc -N` does that); replies can still be read.
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     func reply() throws -> Reply {
         let line = try self.line()
         guard let kind = line.first else { throw ClientError.notRESP("an empty line") }

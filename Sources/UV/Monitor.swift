@@ -3,14 +3,15 @@ internal import Glibc
 
 /// State shared by threads: a lock, and a condition that is signalled when the state changes.
 ///
-/// `@unchecked`: `state` is only reached under `lock`. pthread's lock and not Swift's `Mutex`,
+/// What threads of the I/O half share is in a monitor; the others there are `Sendable` because they hold
+/// one. `@unchecked`: `state` is only reached under `lock`. pthread's lock and not Swift's `Mutex`,
 /// because it comes with a condition and the thread sanitizer sees it.
-final class Monitor<State: ~Copyable>: @unchecked Sendable {
+public final class Monitor<State: ~Copyable>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
     private var state: State
 
-    init(_ state: consuming State) {
+    public init(_ state: consuming State) {
         self.state = state
         lock = .allocate(capacity: 1)
         changed = .allocate(capacity: 1)
@@ -32,14 +33,14 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
     }
 
     /// Reads or changes the state without waking anybody.
-    func withLock<R: ~Copyable>(_ body: (inout State) -> R) -> R {
+    public func withLock<R: ~Copyable>(_ body: (inout State) -> R) -> R {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         return body(&state)
     }
 
     /// Changes the state and wakes all who wait.
-    func update<R: ~Copyable>(_ body: (inout State) -> R) -> R {
+    public func update<R: ~Copyable>(_ body: (inout State) -> R) -> R {
         pthread_mutex_lock(lock)
         defer {
             pthread_cond_broadcast(changed)
@@ -50,7 +51,7 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
 
     /// Waits until `body` returns something, asking it again after every change and at `deadline`
     /// (nanoseconds of CLOCK_MONOTONIC). Nil when the deadline has passed and it still says nil.
-    func wait<R: ~Copyable>(deadline: UInt64? = nil, for body: (inout State) -> R?) -> R? {
+    public func wait<R: ~Copyable>(deadline: UInt64? = nil, for body: (inout State) -> R?) -> R? {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         while true {
@@ -69,14 +70,9 @@ final class Monitor<State: ~Copyable>: @unchecked Sendable {
 }
 
 /// CLOCK_MONOTONIC, for measuring and for deadlines inside this process.
-func monotonicNanoseconds() -> UInt64 { nanoseconds(of: CLOCK_MONOTONIC) }
-
-/// CLOCK_BOOTTIME as the engine's `Instant`: runs on through suspend, read freshly.
-func bootInstant() -> Instant { Instant(nanoseconds: Int64(nanoseconds(of: CLOCK_BOOTTIME))) }
-
-private func nanoseconds(of clock: clockid_t) -> UInt64 {
+public func monotonicNanoseconds() -> UInt64 {
     var time = timespec()
-    let status = clock_gettime(clock, &time)
+    let status = clock_gettime(CLOCK_MONOTONIC, &time)
     invariant(status == 0, "the clock cannot be read")
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }

@@ -1,4 +1,4 @@
-import Glibc
+internal import Glibc
 
 /// Counts the calling thread's allocations: malloc, calloc, realloc and their aligned siblings, made
 /// by this program, by the Swift runtime and by any other loaded library.
@@ -7,10 +7,10 @@ import Glibc
 /// counting, the slots point to functions that count and go on to what was there before. Unlike
 /// interposing malloc for the whole process this gets along with the sanitizers, and other threads
 /// (other tests) are not counted. Linux, x86-64 and ARM64; glibc.
-enum AllocationCounter {
+public enum AllocationCounter {
     /// Allocations that `body` made on this thread. Not reentrant; callers on several threads wait
     /// for each other.
-    static func count(_ body: () -> Void) -> Int {
+    public static func count(_ body: () -> Void) -> Int {
         unsafe pthread_mutex_lock(&exclusive)
         defer { unsafe pthread_mutex_unlock(&exclusive) }
         install()

@@ -1,0 +1,144 @@
+internal import Bytes
+internal import Cluster
+internal import Commands
+internal import Raft
+internal import Snapshot
+internal import Store
+
+/// From a snapshot's bytes to a replica's state: at the start, and when a leader sent one.
+extension NodeState {
+    private static let tellInterval = Interval.seconds(1)
+
+    /// Empties the replica and begins to fill it from a durable snapshot.
+    mutating func beginLoading(
+        _ stored: SnapshotBoard.Stored, into group: Int, isAtStart: Bool, now: ClockReading
+    ) {
+        abandonSnapshot(of: group, reason: "the state is replaced")
+        if let load = replicas[group].load { snapshotCommands.append(.abandon(load.id)) }
+        replicas[group].forgetState()
+        replicas[group].load = SnapshotLoad(stored, isAtStart: isAtStart, now: now.boot)
+        countLoads()
+        snapshotCommands.append(.load(stored.id))
+        snapshotCommands.append(.loadMore(stored.id))
+        log(.notice, "snapshot-load id=\(stored.id) file=\(stored.fileBytes)")
+    }
+
+    mutating func snapshotLoaded(
+        _ id: SnapshotID, _ bytes: SharedBytes, isLast: Bool, now: ClockReading
+    ) {
+        guard let group = group(loading: id), let load = replicas[group].load else { return }
+        if !isLast { snapshotCommands.append(.loadMore(id)) }
+        do throws(SnapshotContentError) {
+            try load.loader.load(bytes.span, into: &replicas[group])
+            load.loadedBytes += bytes.count
+            if isLast, !load.loader.isComplete {
+                throw SnapshotContentError("it ends in the middle")
+            }
+        } catch {
+            snapshotCommands.append(.abandon(id))
+            loadFailed(id, error.reason, now: now)
+            return
+        }
+        if now.boot - load.toldAt >= Self.tellInterval {
+            load.toldAt = now.boot
+            log(.notice, "snapshot-loading id=\(id) bytes=\(load.loadedBytes)")
+        }
+        guard isLast else { return }
+        replicas[group].load = nil
+        countLoads()
+        replicas[group].applied = id.index
+        log(
+            .notice,
+            "snapshot-loaded id=\(id) bytes=\(load.loadedBytes) ms=\((now.boot - load.startedAt).milliseconds)"
+        )
+    }
+
+    /// The snapshot is no good: an older one, or the peers, must help.
+    mutating func loadFailed(_ id: SnapshotID, _ reason: String, now: ClockReading) {
+        guard let group = group(loading: id), let load = replicas[group].load else { return }
+        log(.warning, "snapshot-damaged id=\(id) reason=\"\(reason)\"")
+        replicas[group].load = nil
+        countLoads()
+        replicas[group].forgetState()
+        discard(id, group: group)
+        let first = replicas[group].core.log.firstIndex
+        if let next = snapshots.groups[group].durable.first(where: { $0.id.index + 1 >= first }) {
+            beginLoading(next, into: group, isAtStart: load.isAtStart, now: now)
+        } else if first == 1 {
+            // The whole log is there: it makes the state again from its first entry.
+            log(.warning, "state-from-log group=\(replicas[group].group)")
+        } else {
+            lackState(group, "no snapshot of it can be read", now: now)
+        }
+    }
+
+    /// Neither snapshots nor the log make this replica's state: the peers must give it.
+    mutating func lackState(_ group: Int, _ reason: String, now: ClockReading) {
+        guard !peers.isEmpty else {
+            let text =
+                "the state of \(replicas[group].group) is lost: \(reason), and the log begins at entry \(replicas[group].core.log.firstIndex). 'skein check' tells what is damaged"
+            replicas[group].failure = text
+            fail(text)
+            return
+        }
+        replicas[group].requireSnapshot(now: now.boot)
+        log(
+            .warning,
+            "state-lost group=\(replicas[group].group) reason=\"\(reason)\" effect=\"no vote until a peer has sent its snapshot\""
+        )
+    }
+
+    /// Forgets a snapshot that cannot be used, and removes its file.
+    mutating func discard(_ id: SnapshotID, group: Int) {
+        snapshots.groups[group].durable.removeAll { $0.id == id }
+        snapshotCommands.append(.remove(id))
+    }
+
+    private mutating func countLoads() {
+        loadsAtStart = (0..<replicas.count).count { replicas[$0].load?.isAtStart == true }
+    }
+
+    private func group(loading id: SnapshotID) -> Int? {
+        (0..<replicas.count).first { replicas[$0].load?.id == id }
+    }
+
+}
+
+// At the start.
+extension NodeState {
+    /// What the directory's snapshots mean for a group whose log was found like this: all of them,
+    /// newest first, and the one to begin with.
+    mutating func snapshot(
+        for group: GroupID, _ restored: inout RestoredGroup
+    ) -> (stored: [SnapshotBoard.Stored], usable: SnapshotBoard.Stored?) {
+        var stored: [SnapshotBoard.Stored] = []
+        for summary in listedSnapshots where summary.id.group == group {
+            guard summary.header.clusterHigh == map?.clusterID.high,
+                summary.header.clusterLow == map?.clusterID.low
+            else {
+                log(.warning, "snapshot-foreign id=\(summary.id)")
+                continue
+            }
+            stored.append(SnapshotBoard.Stored(id: summary.id, fileBytes: summary.fileBytes))
+        }
+        guard let newest = stored.first, newest.id.index + 1 >= restored.firstIndex else {
+            return (stored, nil)
+        }
+        restored.snapshotIndex = newest.id.index
+        restored.snapshotTerm = newest.id.term
+        return (stored, newest)
+    }
+}
+
+extension Replica {
+    /// Empties everything that is state; a snapshot fills it again.
+    mutating func forgetState() {
+        if context.keyspace.isImaging { context.keyspace.abandonImage() }
+        context.keyspace.removeAll()
+        windows = ReplyWindows()
+        assemblies = Assemblies()
+        genesis = nil
+        applied = 0
+        loggedBytes = 0
+    }
+}

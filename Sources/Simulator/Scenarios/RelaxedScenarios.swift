@@ -1,0 +1,256 @@
+internal import Bytes
+
+/// `appendfsync everysec|no`: what a machine's end may take along, and what not.
+extension Scenario {
+    static let relaxedScenarios: [Scenario] = [
+        Scenario(
+            "relaxed-one-machine",
+            "one machine loses what it acknowledged: it knows, catches up, and votes again",
+            options: relaxed, play: oneMachine),
+        Scenario(
+            "relaxed-no-vote",
+            "a node that lost a write does not help to elect one that never had it",
+            options: relaxed, play: noVote),
+        Scenario(
+            "relaxed-gap-remembered",
+            "a gap is remembered over the end of the process, by force or not", options: relaxed,
+            play: gapRemembered),
+        Scenario(
+            "relaxed-everything-down",
+            "all machines go down: writes may be lost, votes not, and the cluster comes back",
+            options: relaxed, play: everythingDown),
+        Scenario(
+            "relaxed-everysec", "what a second has passed over survives all machines",
+            options: everySecond, play: secondPassed),
+        Scenario(
+            "relaxed-contradiction",
+            "a node that applied what the others lost ends, and begins anew with theirs",
+            options: relaxed, play: contradiction),
+        Scenario(
+            "relaxed-clean-stop", "what was acknowledged before clean stops survives all machines",
+            options: relaxed, play: cleanStops),
+    ]
+
+    private static func relaxed() -> SwarmOptions {
+        var options = threeNodes()
+        options.disk.mode = .no
+        options.disk.survival = 0
+        return options
+    }
+
+    private static func everySecond() -> SwarmOptions {
+        var options = relaxed()
+        options.disk.mode = .everysec
+        return options
+    }
+
+    private static func lacks(_ stage: Stage, _ node: Int) -> Bool {
+        stage.simulation.nodes[node].process?.mayLackEntries ?? false
+    }
+
+    private static func set(_ stage: Stage, _ value: Int, at node: Int) throws(ScenarioError) {
+        let reply = try stage.call(1, to: node, ClientCommand("SET", "r", "\(value)"))
+        try stage.expect(reply == .simple("OK"), "SET: \(reply.summary)")
+    }
+
+    private static func expect(_ stage: Stage, _ value: Int, at node: Int) throws(ScenarioError) {
+        let reply = try stage.call(1, to: node, ClientCommand("GET", "r"))
+        try stage.expect(
+            reply == .bulk(Array("\(value)".utf8)),
+            "acknowledged \(value), now it is \(reply.summary)")
+    }
+
+    private static func oneMachine(_ stage: Stage) throws(ScenarioError) {
+        let leader = try stage.waitForLeader()
+        let others = stage.others(than: leader)
+        for round in 1...5 {
+            try set(stage, round, at: leader)
+            stage.pass(.milliseconds(50))
+            let before = stage.simulation.counts[.tornSectors]
+            stage.kill(others[0], powerCut: true)
+            try stage.require(
+                stage.simulation.counts[.tornSectors] > before, "nothing was lost with the machine")
+            stage.start(others[0])
+            try stage.expect(lacks(stage, others[0]), "the node believes that it has everything")
+            try stage.wait("the node to catch up", within: .seconds(5)) { !lacks(stage, others[0]) }
+        }
+        // Its vote is needed now.
+        stage.kill(leader)
+        let next = try stage.waitForLeader(except: leader)
+        try expect(stage, 5, at: next)
+        stage.start(leader)
+    }
+
+    /// A write that only the leader and the victim have; then the victim's machine goes down, the
+    /// leader's process ends, and the third node is all that is whole and there.
+    private static func loseOneCopy(
+        _ stage: Stage
+    ) throws(ScenarioError) -> (leader: Int, victim: Int, third: Int) {
+        let leader = try stage.waitForLeader()
+        let others = stage.others(than: leader)
+        try set(stage, 1, at: leader)
+        stage.isolate(others[1])
+        try set(stage, 2, at: leader)
+        stage.pass(.milliseconds(50))
+        stage.kill(others[0], powerCut: true)
+        stage.kill(leader)
+        stage.rejoin(others[1])
+        stage.start(others[0])
+        return (leader, others[0], others[1])
+    }
+
+    private static func expectNoLeader(_ stage: Stage) throws(ScenarioError) {
+        for _ in 0..<50 {
+            stage.pass(.milliseconds(100))
+            try stage.expect(stage.leader() == nil, "a node without the write was elected")
+        }
+    }
+
+    private static func noVote(_ stage: Stage) throws(ScenarioError) {
+        let nodes = try loseOneCopy(stage)
+        try expectNoLeader(stage)
+        stage.start(nodes.leader)
+        let next = try stage.waitForLeader()
+        try expect(stage, 2, at: next)
+        try stage.wait("the victim to catch up", within: .seconds(5)) {
+            !lacks(stage, nodes.victim)
+        }
+        try stage.require(
+            stage.simulation.counts[.majorityLoss] == 0, "too many machines went down")
+    }
+
+    private static func gapRemembered(_ stage: Stage) throws(ScenarioError) {
+        let nodes = try loseOneCopy(stage)
+        stage.pass(.seconds(1))
+        stage.kill(nodes.victim)
+        stage.start(nodes.victim)
+        try stage.expect(lacks(stage, nodes.victim), "forgotten when the process was killed")
+        stage.pass(.seconds(1))
+        let life = stage.simulation.nodes[nodes.victim].life
+        try stage.wait("a moment between turns") {
+            stage.simulation.nodes[nodes.victim].process?.isTurning == false
+        }
+        stage.simulation.shutDown(nodes.victim)
+        try stage.wait("the next process") {
+            stage.simulation.nodes[nodes.victim].life > life
+                && stage.simulation.nodes[nodes.victim].isUp
+        }
+        try stage.expect(lacks(stage, nodes.victim), "forgotten when the process stopped cleanly")
+        try expectNoLeader(stage)
+        stage.start(nodes.leader)
+        let next = try stage.waitForLeader()
+        try expect(stage, 2, at: next)
+        try stage.wait("the victim to catch up", within: .seconds(5)) {
+            !lacks(stage, nodes.victim)
+        }
+        stage.pass(.milliseconds(100))
+        stage.kill(nodes.victim)
+        stage.start(nodes.victim)
+        try stage.expect(!lacks(stage, nodes.victim), "it had caught up, and forgot that")
+    }
+
+    private static func everythingDown(_ stage: Stage) throws(ScenarioError) {
+        for round in 1...5 {
+            let leader = try stage.waitForLeader()
+            try set(stage, round, at: leader)
+            for node in stage.nodes { stage.kill(node, powerCut: true) }
+            stage.pass(.milliseconds(10))
+            for node in stage.nodes {
+                stage.start(node)
+                if round % 2 == 0 { stage.pass(.milliseconds(700)) }
+            }
+            try stage.wait("all nodes to trust themselves") {
+                stage.nodes.allSatisfy { !lacks(stage, $0) }
+            }
+            let next = try stage.waitForLeader()
+            try set(stage, 100 + round, at: next)
+            try expect(stage, 100 + round, at: next)
+        }
+        try stage.require(
+            stage.simulation.counts[.majorityLoss] >= 5, "a majority was never down")
+    }
+
+    private static func secondPassed(_ stage: Stage) throws(ScenarioError) {
+        for round in 1...5 {
+            let leader = try stage.waitForLeader()
+            try set(stage, round, at: leader)
+            stage.pass(.milliseconds(1200))
+            for node in stage.nodes { stage.kill(node, powerCut: true) }
+            for node in stage.nodes { stage.start(node) }
+            let next = try stage.waitForLeader()
+            try expect(stage, round, at: next)
+        }
+    }
+
+    private static func contradiction(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        let leader = try stage.waitForLeader()
+        let others = stage.others(than: leader)
+        for value in 1...20 { try set(stage, value, at: leader) }
+        stage.isolate(leader)
+        for node in others { stage.kill(node, powerCut: true) }
+        // The two hear that the third is there, but nothing of its log, and give up waiting.
+        for node in others {
+            simulation.network.stash(kinds: [Stage.raftFrame], from: leader, to: node)
+            simulation.network.stash(kinds: [Stage.raftFrame], from: node, to: leader)
+            stage.start(node)
+        }
+        stage.rejoin(leader)
+        try stage.wait("the two to give up waiting") {
+            others.allSatisfy { !lacks(stage, $0) }
+        }
+        stage.isolate(leader)
+        for node in others {
+            simulation.network.dropStash(from: leader, to: node)
+            simulation.network.dropStash(from: node, to: leader)
+        }
+        let next = try stage.waitForLeader(except: leader)
+        for value in 101...105 { try set(stage, value, at: next) }
+        let life = simulation.nodes[leader].life
+        stage.rejoin(leader)
+        try stage.wait("the third to begin anew", within: .seconds(20)) {
+            simulation.nodes[leader].life > life && simulation.nodes[leader].isUp
+        }
+        try stage.require(
+            simulation.counts[.contradicted] > 0, "nothing that was applied was overtaken")
+        try stage.wait("the third to follow", within: .seconds(20)) {
+            stage.reading(leader)?.applied == stage.reading(next)?.applied
+        }
+        try expect(stage, 105, at: leader)
+    }
+
+    private static func cleanStops(_ stage: Stage) throws(ScenarioError) {
+        for round in 1...4 {
+            let leader = try stage.waitForLeader()
+            try set(stage, round, at: leader)
+            let lives = stage.simulation.nodes.map(\.life)
+            for node in stage.nodes {
+                try stage.wait("a moment between turns") {
+                    stage.simulation.nodes[node].process?.isTurning == false
+                }
+                stage.simulation.shutDown(node)
+            }
+            // The power goes at each machine when its process has stopped.
+            var isDown = Set<Int>()
+            try stage.wait("all to stop") {
+                for node in stage.nodes
+                where !stage.simulation.nodes[node].isUp && !isDown.contains(node) {
+                    isDown.insert(node)
+                    stage.simulation.crash(node, powerCut: true)
+                }
+                return isDown.count == 3
+            }
+            try stage.wait("all to start") {
+                stage.nodes.allSatisfy {
+                    stage.simulation.nodes[$0].isUp && stage.simulation.nodes[$0].life > lives[$0]
+                }
+            }
+            try stage.expect(
+                stage.nodes.allSatisfy { !lacks(stage, $0) }, "a clean stop counted as none")
+            let next = try stage.waitForLeader()
+            try expect(stage, round, at: next)
+        }
+        try stage.require(
+            stage.simulation.counts[.unsyncedCut] == 0, "a stop was not clean")
+    }
+}

@@ -1,1 +1,0 @@
-../RESPTests/AllocationCounter.swift
