@@ -73,9 +73,13 @@ extension RaftCore {
 
     // MARK: Leaving a leader
 
-    /// Leaves the leader of this term, if a promise to it allows (L2).
+    /// Leaves the leader of this term, if a promise to it allows (L2). A dead process holds none:
+    /// without that, a reply that left after its death would bind this replica to its successor, which
+    /// may ping for ever and never lead.
     mutating func releaseFollowed(now: Instant, liveness: PairLiveness) -> Bool {
-        if let followed, !followed.gone, let quoted = followed.quoted {
+        if let followed, !followed.gone, let quoted = followed.quoted,
+            !leaderRestarted(liveness: liveness)
+        {
             guard liveness.release(followed.leader, quoted: quoted, now: now) else { return false }
             self.followed?.quoted = nil
         }

@@ -34,7 +34,11 @@ extension RaftCore {
     /// Tells the successor to campaign once it has everything.
     mutating func advanceTransfer(now: Instant, effects: inout RaftEffects) {
         guard let transfer, let position = position(of: transfer.target) else { return }
-        guard progress[position].match == log.lastIndex else { return }
+        guard progress[position].match == log.lastIndex else {
+            // It has lost what it had; nothing is repeated before it has that again.
+            self.transfer?.resendAt = nil
+            return
+        }
         if let resendAt = transfer.resendAt, now < resendAt { return }
         self.transfer?.resendAt =
             now + Interval(nanoseconds: configuration.electionTimeout.nanoseconds / 4)
