@@ -97,6 +97,8 @@ let package = Package(
         .executableTarget(
             name: "skein-server", dependencies: ["Server"], swiftSettings: common),
         .executableTarget(
+            name: "skein", dependencies: ["Server", arguments], swiftSettings: common),
+        .executableTarget(
             name: "skein-sim", dependencies: ["Simulator", arguments], swiftSettings: common),
         // What tests of several targets need; no test itself.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),

@@ -65,7 +65,7 @@ tell_commit() {
 build_release() {
     need_to_build
     tell_commit
-    for product in skein-server skein-sim; do
+    for product in skein-server skein skein-sim; do
         swift build --package-path "$root" -c release --static-swift-stdlib --product "$product" "$@"
     done
 }

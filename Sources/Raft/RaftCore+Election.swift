@@ -73,7 +73,7 @@ extension RaftCore {
 
     // MARK: Leaving a leader
 
-    /// Leaves the leader of this term, if a promise to it allows (L2). A dead process holds none (L3 c):
+    /// Leaves the leader of this term, if a promise to it allows (L2). A dead process holds none:
     /// without that, a reply that left after its death would bind this replica to its successor, which
     /// may ping for ever and never lead.
     mutating func releaseFollowed(now: Instant, liveness: PairLiveness) -> Bool {

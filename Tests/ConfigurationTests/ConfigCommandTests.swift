@@ -98,8 +98,8 @@ import Testing
                 + "can't set immutable config"
         ),
         (
-            ["maxmemory", "1gb"],
-            "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - "
+            ["maxmemory-policy", "allkeys-lru"],
+            "ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - "
                 + "can't set immutable config"
         ),
         (
