@@ -29,6 +29,7 @@ struct NodeHistory {
     }
     var admitted: [Admitted]?
     var map: [UInt8]?
+    var distrusted: [UInt32] = []
 
     init(_ records: [[UInt8]]) throws(StartError) {
         for record in records {
@@ -46,6 +47,7 @@ struct NodeHistory {
                     running = nil
                 case .bootstrap(let admitted): self.admitted = admitted
                 case .bound(let map): self.map = map
+                case .distrusted(let groups): distrusted = groups
                 }
             } catch {
                 throw .unreadable("a record of the node itself is damaged: \(error)")
@@ -127,14 +129,20 @@ extension NodeState {
         membership = history.map != nil ? .bound : history.admitted != nil ? .bootstrapping : .empty
         startedOnEmptyDirectory = recovered.isEmpty
         self.recovered = recovered.groups
+        let wasCut = recovered.wasCut
         wal = recovered.takeWriter()
         if history.name == nil {
             let identity = NodeRecord.identity(name: beginning.me.name, incarnation: incarnation)
             identity.write(to: &wal)
         }
+        distrustedGroups = history.distrusted.map { GroupID($0) }
         self.machine = machine
         mayLackEntries = history.running?.mayLackEntries(on: machine) ?? false
         bootRecord.write(to: &wal)
+        if wasCut {
+            distrust(
+                [GroupID.system] + (beginning.map?.groups ?? []).map { GroupID($0.id) })
+        }
         if mayLackEntries {
             log(
                 .warning,
@@ -176,6 +184,9 @@ extension NodeState {
         sendHelloAgain()
         for group in 0..<replicas.count {
             replicas[group].core.endSilence(now: now.boot, startedAt: startedAt)
+            if !isCaughtUp, !distrustedGroups.contains(replicas[group].group) {
+                replicas[group].core.trustLog()
+            }
         }
         log(
             .warning,

@@ -111,8 +111,9 @@ extension WALReport {
         var scan = SegmentScan(pieceBytes: WALLimits.recoveryPieceBytes)
         let contents: Contents
         do throws(WALError) {
-            let end = try scan.replay(
-                header, upTo: next?.previousEnd, from: source, &expected, into: &state)
+            var end = 0
+            try scan.replay(
+                header, upTo: next?.previousEnd, from: source, &expected, &end, into: &state)
             if next == nil {
                 _ = try scan.judgeTail(of: header, at: end, size: size, expected, source)
             }

@@ -13,12 +13,15 @@ internal import WAL
 ///   written by a node that may lack entries: it would be forgotten.
 /// - `bootstrap`: the node takes part in the first vote, together with exactly these directories.
 /// - `bound`: genesis is applied; holds the cluster map.
+/// - `distrusted`: the log was cut at damage; in these groups it may lack entries that this node has
+///   acknowledged. Written again whenever a group has them back; empty at the end.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
     case boot(UInt64, syncMode: UInt8, machine: UInt64, mayLackEntries: Bool)
     case stopped(UInt64)
     case bootstrap([Admitted])
     case bound([UInt8])
+    case distrusted([UInt32])
 
     private static let version: UInt8 = 1
 
@@ -29,6 +32,7 @@ enum NodeRecord: Equatable {
         case .boot, .stopped: 2
         case .bootstrap: 3
         case .bound: 4
+        case .distrusted: 5
         }
     }
 
@@ -65,6 +69,10 @@ enum NodeRecord: Equatable {
         case .bound(let map):
             bytes.append(UInt8(4))
             bytes.append(map)
+        case .distrusted(let groups):
+            bytes.append(UInt8(6))
+            bytes.append(varint: UInt64(groups.count))
+            for group in groups { bytes.append(littleEndian: group) }
         }
         return bytes
     }
@@ -100,6 +108,10 @@ enum NodeRecord: Equatable {
             self = .bound(try reader.readBytes(rest).copied)
         case 5:
             self = .stopped(try reader.read())
+        case 6:
+            var groups: [UInt32] = []
+            for _ in 0..<(try reader.readCount()) { groups.append(try reader.read()) }
+            self = .distrusted(groups)
         default:
             throw .invalid("node record kind")
         }
