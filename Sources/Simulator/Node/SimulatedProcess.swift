@@ -295,6 +295,9 @@ final class SimulatedProcess {
     /// Whether the engine knows that its log may lack what it has acknowledged.
     var mayLackEntries: Bool { engine.mayLackEntries }
 
+    /// Whether its log was cut at damage, and is not whole again.
+    var isUnderRepair: Bool { engine.isUnderRepair }
+
     /// The state hash of a group's replica here, at what it has applied.
     func stateHash(_ group: UInt32) -> UInt64? { engine.stateHash(GroupID(group)) }
 }
