@@ -66,6 +66,17 @@ extension Engine {
     }
 }
 
+extension Engine {
+    /// How many members the cluster has, by a node's own records; 0 if they do not say.
+    public static func memberCount(in records: [[UInt8]]) -> Int {
+        guard let history = try? NodeHistory(records) else { return 0 }
+        if let bytes = history.map, let map = try? ClusterMap(decoding: bytes.span) {
+            return map.members.count
+        }
+        return history.admitted?.count ?? 0
+    }
+}
+
 /// Everything that can be wrong with a start is found here, before anything begins.
 struct NodeBeginning {
     let history: NodeHistory
