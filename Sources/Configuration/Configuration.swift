@@ -65,6 +65,8 @@ public struct Configuration: Sendable, Equatable {
     public var heartbeatInterval = Interval.milliseconds(75)
     /// `read-lease`: whether a leader may answer reads by lease.
     public var readLease = true
+    /// `follower-reads`: whether a follower answers its clients' reads itself, READONLY or not.
+    public var followerReads = false
     /// `request-timeout`: how long a command waits for a leader or a majority.
     public var requestTimeout = Interval.milliseconds(5000)
     /// `busy-limit`: how long a node may be silent in one turn before it is taken for dead.

@@ -100,6 +100,8 @@ extension Directive {
             "heartbeat-interval", \.heartbeatInterval, 1...30_000, .atStart,
             "ms between signs of life"),
         .flag("read-lease", \.readLease, .atStart, "let leaders answer reads by lease"),
+        .flag(
+            "follower-reads", \.followerReads, .atRunTime, "let followers answer reads themselves"),
         .milliseconds(
             "request-timeout", \.requestTimeout, 1...3_600_000, .atRunTime,
             "ms that a command waits for a leader or a majority"),

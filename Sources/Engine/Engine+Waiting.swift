@@ -30,6 +30,13 @@ extension Engine {
                     item.session, of: group, Self.downError, command: item.command,
                     since: item.queuedAt, now: now)
             }
+            while let oldest = node.routes[group].nearReads.oldestAwaited, oldest.queuedAt <= limit
+            {
+                let item = node.routes[group].nearReads.giveUp().item
+                timeOut(
+                    item.session, of: group, Self.downError, command: item.command,
+                    since: item.queuedAt, now: now)
+            }
             // Without its reference in the log, a large command is certainly not executed.
             node.routes[group].uploads.removeAll { upload in
                 guard upload.progressAt <= limit else { return false }

@@ -187,6 +187,8 @@ extension NodeState {
     private mutating func roleChanged(_ group: Int, now: ClockReading) {
         statistics.elections += 1
         replicas[group].backlog.removeAll()
+        replicas[group].indexRequests.removeAll()
+        replicas[group].readIndex.isTimeWanted = false
         audits[group].forget()
         replicas[group].timeline.forget()
         replicas[group].timeProposed = 0
@@ -199,12 +201,21 @@ extension NodeState {
 
     /// Answers reads whose round is confirmed; proposes a time entry when one met a past-due key.
     private mutating func serveBacklog(_ group: Int, now: ClockReading) {
-        guard !replicas[group].backlog.isEmpty, replicas[group].core.role == .leader else { return }
+        answerIndexRequests(group, now: now)
+        guard !replicas[group].backlog.isEmpty else { return }
+        guard replicas[group].core.role == .leader else {
+            serveNearReads(group)
+            return
+        }
         var isPastDue = false
         replicas[group].serveBacklog(
             confirmed: replicas[group].core.confirmedReadRound, clock: now.wall,
             decoder: &decoder, random: &random, past: &isPastDue)
-        guard isPastDue else { return }
+        if isPastDue { proposeTime(group, now: now) }
+    }
+
+    /// Proposes an entry that moves the log's time up to the clock, unless one is under way.
+    mutating func proposeTime(_ group: Int, now: ClockReading) {
         let logTime = replicas[group].context.keyspace.logTime
         guard replicas[group].timeProposed <= logTime else { return }
         replicas[group].timeProposed = now.wall
@@ -235,14 +246,14 @@ extension NodeState {
                 }
             if answer.origin == origin {
                 deliver(
-                    group, isRead: answer.isRead, sequence: answer.sequence, status: status,
+                    group, answer.queue, sequence: answer.sequence, status: status,
                     reply: reply, &sessions, now: now)
                 continue
             }
             commandStatistics.stepForOthers()
             if isLeader, let link = self.link(to: answer.origin) {
                 links[link].reply(
-                    answer.isRead ? .readReply : .reply, group: UInt32(group),
+                    answer.queue == .writes ? .reply : .readReply, group: UInt32(group),
                     sequence: answer.sequence, status: status, bytes: reply)
                 links.markFlushing(link)
             }
@@ -326,8 +337,10 @@ extension NodeState {
                 _ = flushProposals(group, now: now)
                 proposeExpiry(group, now: now)
                 considerAudit(group, now: now)
+                confirmIndexRequests(group, now: now)
                 beginReadRound(group)
             } else {
+                askForIndex(group)
                 replicas[group].proposals.removeAll(keepingCapacityUpTo: 1 << 20)
                 replicas[group].proposalsQueuedAt = nil
             }

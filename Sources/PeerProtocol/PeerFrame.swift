@@ -51,6 +51,11 @@ public enum PeerFrameKind: UInt8, Sendable {
     case auditDigest = 14
     /// The receiver's state is not the majority's, by the audit at an index.
     case diverged = 15
+    /// A follower's question for the index up to which it must have applied the log before it answers
+    /// the reads that have arrived there.
+    case readIndex = 16
+    /// The leader's answer.
+    case readIndexReply = 17
 }
 
 /// Sizes of the peer protocol.

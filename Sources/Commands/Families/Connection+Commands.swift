@@ -38,6 +38,12 @@ enum Connection {
             [.fast, .connection],
             scope: .connection),
         CommandSpec(
+            "readonly", arity: 1, [.loading, .stale, .fast], [.fast, .connection],
+            scope: .connection),
+        CommandSpec(
+            "readwrite", arity: 1, [.loading, .stale, .fast], [.fast, .connection],
+            scope: .connection),
+        CommandSpec(
             "select", arity: 2, [.loading, .stale, .fast], [.fast, .connection],
             scope: .connection),
         CommandSpec(

@@ -162,6 +162,9 @@ extension Engine {
         case "multi", "exec", "discard": return transactionCommand(index, name, now: now)
         case "select": return reply(index, select(index, request))
         case "reset": return reset(index)
+        case "readonly", "readwrite":
+            sessions[index].readsNear = name == "readonly"
+            return reply(index, nil)
         case "auth": return reply(index) { NodeReplies.auth(request, to: &$0) }
         case "hello": return hello(index, request)
         case "lolwut":
@@ -213,6 +216,7 @@ extension Engine {
         sessions[index].replyMode = .on
         sessions[index].noEvict = false
         sessions[index].noTouch = false
+        sessions[index].readsNear = false
         return reply(index) { $0.simple("RESET") }
     }
 

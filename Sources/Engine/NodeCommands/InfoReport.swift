@@ -167,6 +167,7 @@ enum InfoReport {
             "repeated_commands:\(now.repeated - before.repeated)",
             "routes_restarted:\(counts.routesRestarted)",
             "lease_reads_taken_back:\(counts.leaseReadsTakenBack)",
+            "follower_reads:\(counts.followerReads)",
             "peer_input_bytes:\(counts.peerBytesReceived)",
             "peer_output_bytes:\(counts.peerBytesSent)",
         ]

@@ -117,9 +117,9 @@ extension NodeState {
                 let header = try FragmentHeader(from: &reader)
                 fragmentApplied(group, command: header.command, upTo: header.offset, now: now)
             case .reply:
-                try receiveReplies(&reader, group: group, isRead: false, &sessions, now: now)
+                try receiveReplies(&reader, group: group, queue: .writes, &sessions, now: now)
             case .readReply:
-                try receiveReplies(&reader, group: group, isRead: true, &sessions, now: now)
+                try receiveReplies(&reader, group: group, queue: .reads, &sessions, now: now)
             case .forwardRefused: try receiveRefusal(&reader, group: group, now: now)
             case .snapshotPiece:
                 var whole = ByteReader(frame.body)
@@ -134,6 +134,8 @@ extension NodeState {
                 let index = try reader.readVarint()
                 guard replicas[group].core.leader == peer else { return }
                 diverged(group, at: index, now: now)
+            case .readIndex: try receiveIndexRequest(&reader, group: group, from: peer, link: index)
+            case .readIndexReply: try receiveIndex(&reader, group: group)
             case .snapshotTurn:
                 try receiveSnapshotTurn(&reader, group: group, from: peer, now: now)
             }
@@ -167,7 +169,7 @@ extension NodeState {
 
     // MARK: At the leader
 
-    private func leads(_ group: Int, in term: Term) -> Bool {
+    func leads(_ group: Int, in term: Term) -> Bool {
         replicas[group].core.role == .leader && replicas[group].core.term == term
     }
 
@@ -268,7 +270,7 @@ extension NodeState {
         {
             return
         }
-        _ = addReads(group, run: run)
+        _ = addReads(group, run: run, queue: .reads)
     }
 
     /// Executes a peer's reads under the lease; the replies are provisional until the end of the
@@ -344,16 +346,18 @@ extension NodeState {
     }
 
     private mutating func receiveReplies(
-        _ reader: inout ByteReader, group: Int, isRead: Bool, _ sessions: inout SessionTable,
+        _ reader: inout ByteReader, group: Int, queue: Replica.QueueKind,
+        _ sessions: inout SessionTable,
         now: ClockReading
     ) throws(DecodeError) {
         while reader.remaining > 0 {
             let record = try ReplyRecord(from: &reader)
+            let isRead = queue != .writes
             let head = isRead ? routes[group].reads.head : routes[group].writes.head
             guard record.sequence == head else { continue }
             guard record.status == .piece || record.offset > 0 else {
                 deliver(
-                    group, isRead: isRead, sequence: record.sequence, status: record.status,
+                    group, queue, sequence: record.sequence, status: record.status,
                     reply: record.bytes, &sessions, now: now)
                 continue
             }
@@ -366,7 +370,7 @@ extension NodeState {
                 whole.append(record.bytes)
                 if record.status != .piece {
                     deliver(
-                        group, isRead: isRead, sequence: record.sequence, status: record.status,
+                        group, queue, sequence: record.sequence, status: record.status,
                         reply: whole.readable, &sessions, now: now)
                     whole.removeAll(keepingCapacityUpTo: 0)
                 }
@@ -386,6 +390,7 @@ extension NodeState {
         let stream = try reader.readVarint()
         guard routes[group].target?.term == term,
             stream == routes[group].writes.stream || stream == routes[group].reads.stream
+                || stream == routes[group].nearReads.stream
         else { return }
         routes[group].restart(now: now.boot)
         routes[group].retryAt = now.boot + .milliseconds(5)
@@ -393,13 +398,15 @@ extension NodeState {
 
     /// Gives an answer to the session that waits for it, if it is the oldest one's.
     mutating func deliver(
-        _ group: Int, isRead: Bool, sequence: UInt64, status: ReplyStatus, reply: Span<UInt8>,
-        _ sessions: inout SessionTable, now: ClockReading
+        _ group: Int, _ queue: Replica.QueueKind, sequence: UInt64, status: ReplyStatus,
+        reply: Span<UInt8>, _ sessions: inout SessionTable, now: ClockReading
     ) {
         let item =
-            isRead
-            ? routes[group].reads.answer(sequence, now: now.boot)
-            : routes[group].writes.answer(sequence, now: now.boot)
+            switch queue {
+            case .writes: routes[group].writes.answer(sequence, now: now.boot)
+            case .reads: routes[group].reads.answer(sequence, now: now.boot)
+            case .nearReads: routes[group].nearReads.answer(sequence, now: now.boot)
+            }
         guard let item else {
             // It was here before: the leader's word and this node's own log both bring it.
             commandStatistics.stepForOthers()

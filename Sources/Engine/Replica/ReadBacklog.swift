@@ -10,6 +10,8 @@ struct ReadBacklog: ~Copyable {
         var sequence: UInt64
         var flags: LoggedCommand.Flags
         var database: Int
+        /// The origin's queue.
+        var queue: Replica.QueueKind
         /// Bytes of the arguments, the next ones in the backlog's buffer.
         var length: Int
         /// The round that confirms the read; 0 until the end of the turn begins one.
@@ -27,11 +29,13 @@ struct ReadBacklog: ~Copyable {
     var byteCount: Int { bytes.count }
     var first: Item? { items.first }
 
-    mutating func append(_ command: LoggedCommand, sequence: UInt64, origin: Origin) {
+    mutating func append(
+        _ command: LoggedCommand, sequence: UInt64, origin: Origin, queue: Replica.QueueKind
+    ) {
         items.append(
             Item(
                 origin: origin, sequence: sequence, flags: command.flags,
-                database: Int(command.database), length: command.arguments.count))
+                database: Int(command.database), queue: queue, length: command.arguments.count))
         bytes.append(command.arguments)
         waiting += 1
     }
@@ -45,6 +49,21 @@ struct ReadBacklog: ~Copyable {
             at += 1
         }
         waiting = 0
+    }
+
+    /// Gives the reads whose index was asked for by request `round` or before the index that the
+    /// leader told: all that was committed after they arrived.
+    mutating func confirm(round: UInt64, index: LogIndex) {
+        for at in items.indices {
+            guard items[at].round > 0, items[at].round <= round else { return }
+            items[at].index = min(items[at].index, index)
+        }
+    }
+
+    /// All reads wait for a round again.
+    mutating func forgetRounds() {
+        for at in items.indices { items[at].round = 0 }
+        waiting = items.count
     }
 
     /// The arguments of the first read.

@@ -49,7 +49,8 @@ extension Replica {
             }
             answers.append(
                 Answer(
-                    origin: item.origin, sequence: item.sequence, status: .complete, isRead: true,
+                    origin: item.origin, sequence: item.sequence, status: .complete,
+                    queue: item.queue,
                     start: start, count: context.reply.bytes.count - start))
             backlog.removeFirst()
         }

@@ -46,6 +46,10 @@ struct Replica: ~Copyable {
     /// Memory for the payload of an entry while it is proposed.
     var payloadBuffer = ByteBuffer()
     var backlog = ReadBacklog()
+    /// What a follower asks its leader for, and what it was told.
+    var readIndex = FollowerReads()
+    /// What followers ask this leader for.
+    var indexRequests: [IndexRequest] = []
     /// Reads of this turn relied on the lease.
     var usedLease = false
     /// A time entry is under way that covers past-due keys up to here.
@@ -71,9 +75,17 @@ struct Replica: ~Copyable {
         var origin: Origin
         var sequence: UInt64
         var status: ReplyStatusCode
-        var isRead: Bool
+        /// The origin's queue that the command was in.
+        var queue: QueueKind
         var start: Int
         var count: Int
+    }
+
+    /// The three queues of an origin for one group.
+    enum QueueKind {
+        case writes, reads
+        /// Reads that the origin answers itself (`NodeState+FollowerReads.swift`).
+        case nearReads
     }
 
     enum ReplyStatusCode { case complete, evicted, moved }
@@ -242,7 +254,7 @@ struct Replica: ~Copyable {
         }
         answers.append(
             Answer(
-                origin: origin, sequence: sequence, status: status, isRead: false, start: start,
+                origin: origin, sequence: sequence, status: status, queue: .writes, start: start,
                 count: context.reply.bytes.count - start))
     }
 

@@ -23,7 +23,10 @@ extension NodeState {
         restartWhenStuck(group, now: now)
         if target.node == id {
             routeHere(group, now: now)
-        } else if let link = links.index(to: target.node) {
+            return
+        }
+        takeNearReads(group)
+        if let link = links.index(to: target.node) {
             forward(group, over: link, target: target, now: now)
         }
     }
@@ -37,7 +40,8 @@ extension NodeState {
             if target.node == id {
                 guard replicas[group].core.role == .leader else { continue }
                 let isHeldBack =
-                    routes[group].reads.unsent == 0 && !routes[group].hasUnsentPieces
+                    routes[group].reads.unsent == 0 && routes[group].nearReads.unsent == 0
+                    && !routes[group].hasUnsentPieces
                     && mayHoldBack(bytes: routes[group].writes.unsentBytes, now: now)
                 if !isHeldBack { return true }
             } else if let link = links.index(to: target.node),
@@ -62,7 +66,9 @@ extension NodeState {
         }
         // This node's own replica loses nothing between queue and log.
         if routes[group].target?.node == id { return }
-        if isStuck(routes[group].writes) || isStuck(routes[group].reads) || isUploadStuck {
+        if isStuck(routes[group].writes) || isStuck(routes[group].reads)
+            || isStuck(routes[group].nearReads) || isUploadStuck
+        {
             statistics.routesRestarted += 1
             routes[group].restart(now: now.boot)
         }
@@ -125,7 +131,20 @@ extension NodeState {
             var run = scratch.take()
             _ = routes[group].reads.takeRun(
                 origin: origin, limit: EngineLimits.batchBytesMax, into: &run)
-            _ = addReads(group, run: run.readable)
+            _ = addReads(group, run: run.readable, queue: .reads)
+            run.removeAll(keepingCapacityUpTo: 1 << 20)
+            scratch = run
+        }
+        takeNearReads(group)
+    }
+
+    /// Takes the reads that this node's own replica answers to its backlog.
+    private mutating func takeNearReads(_ group: Int) {
+        while routes[group].nearReads.unsent > 0 {
+            var run = scratch.take()
+            _ = routes[group].nearReads.takeRun(
+                origin: origin, limit: EngineLimits.batchBytesMax, into: &run)
+            _ = addReads(group, run: run.readable, queue: .nearReads)
             run.removeAll(keepingCapacityUpTo: 1 << 20)
             scratch = run
         }
@@ -148,14 +167,15 @@ extension NodeState {
 
     /// Adds the reads of a run to the backlog of a group that this node leads. False when the run
     /// can not be read.
-    mutating func addReads(_ group: Int, run: Span<UInt8>) -> Bool {
+    mutating func addReads(_ group: Int, run: Span<UInt8>, queue: Replica.QueueKind) -> Bool {
         var reader = ByteReader(run)
         do throws(DecodeError) {
             let header = try RunHeader(from: &reader)
             for offset in 0..<header.count {
                 let command = try LoggedCommand(from: &reader)
                 replicas[group].backlog.append(
-                    command, sequence: header.first + UInt64(offset), origin: header.origin)
+                    command, sequence: header.first + UInt64(offset), origin: header.origin,
+                    queue: queue)
             }
             return true
         } catch {

@@ -11,6 +11,8 @@ struct Route: ~Copyable {
 
     var writes = CommandQueue()
     var reads = CommandQueue()
+    /// Reads that this node's own replica answers, as follower.
+    var nearReads = CommandQueue()
     /// Large commands whose pieces are still on their way, oldest first.
     var uploads: [Upload] = []
     private var nextUpload: UInt64 = 1
@@ -22,21 +24,28 @@ struct Route: ~Copyable {
     var partialReadReply = ByteBuffer()
 
     /// Everything that waits for an answer, in bytes.
-    var byteCount: Int { writes.byteCount + reads.byteCount }
+    var byteCount: Int { writes.byteCount + reads.byteCount + nearReads.byteCount }
 
     /// Whether something waits that may be sent now.
-    var hasUnsent: Bool { writes.unsent > 0 || reads.unsent > 0 || hasUnsentPieces }
+    var hasUnsent: Bool {
+        writes.unsent > 0 || reads.unsent > 0 || nearReads.unsent > 0 || hasUnsentPieces
+    }
 
     var hasUnsentPieces: Bool { uploads.contains { $0.isComplete || $0.nextPiece() != nil } }
 
     /// Whether nothing waits.
-    var isIdle: Bool { writes.isEmpty && reads.isEmpty && uploads.isEmpty }
+    var isIdle: Bool {
+        writes.isEmpty && reads.isEmpty && nearReads.isEmpty && uploads.isEmpty
+    }
 
     /// Since when the oldest command waits that somebody still waits for.
     var oldestAwaited: Instant? {
         var oldest: Instant?
         if let item = writes.oldestAwaited { oldest = item.queuedAt }
         if let item = reads.oldestAwaited { oldest = min(oldest ?? item.queuedAt, item.queuedAt) }
+        if let item = nearReads.oldestAwaited {
+            oldest = min(oldest ?? item.queuedAt, item.queuedAt)
+        }
         // A large command may take long, as long as it gets on.
         for upload in uploads { oldest = min(oldest ?? upload.progressAt, upload.progressAt) }
         return oldest
@@ -55,6 +64,7 @@ struct Route: ~Copyable {
         retryAt = nil
         writes.restart(now: now)
         reads.restart(now: now)
+        nearReads.restart(now: now)
         partialWriteReply.removeAll(keepingCapacityUpTo: 0)
         partialReadReply.removeAll(keepingCapacityUpTo: 0)
         for index in uploads.indices { uploads[index].sent = uploads[index].applied }

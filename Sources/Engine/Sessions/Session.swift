@@ -19,6 +19,8 @@ struct Session: ~Copyable {
         case writes(Int)
         /// Answers to reads of this group.
         case reads(Int)
+        /// Answers to reads of this group by this node's own replica.
+        case nearReads(Int)
         /// Parts of a command that goes to every group.
         case gather
         /// The pieces of a large command.
@@ -64,6 +66,8 @@ struct Session: ~Copyable {
     var leaseMark: LeaseMark?
 
     var resp = RESPVersion.two
+    /// READONLY: reads are answered by this node's own replicas, as current as anywhere.
+    var readsNear = false
     var database = 0
     var replyMode = ReplyMode.on
     /// The client sends no more. It gets the answers to what it sent, then the connection ends.

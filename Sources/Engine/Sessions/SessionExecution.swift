@@ -264,13 +264,14 @@ extension NodeState {
             // Too large for a frame: it goes through the log, in pieces, as large writes do.
             return queueWrite(&session, request, spec, group: group, now: now)
         }
+        let isNear = readsNear(session, group)
         switch session.wait {
         case .nothing where session.leaseMark == nil: break
-        case .reads(group)
+        case isNear ? .nearReads(group) : .reads(group)
         where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
         default: return .wait
         }
-        return enqueueRead(&session, request, spec, group: group, now: now)
+        return enqueueRead(&session, request, spec, group: group, isNear: isNear, now: now)
     }
 
     /// Executes a read under the lease, into the session's output. The end of the turn confirms it.
@@ -302,16 +303,24 @@ extension NodeState {
 
     private mutating func enqueueRead(
         _ session: inout Session, _ request: Request, _ spec: CommandSpec, group: Int,
-        now: ClockReading
+        isNear: Bool, now: ClockReading
     ) -> Step {
         guard routes[group].byteCount < EngineLimits.queueBytesMax else {
             return blocked(&session, now: now)
         }
-        _ = routes[group].reads.append(
-            request, flags: session.resp == .three ? .resp3 : [], database: session.database,
-            session: session.id, command: UInt16(spec.id), now: now.boot)
+        let flags: LoggedCommand.Flags = session.resp == .three ? .resp3 : []
+        if isNear {
+            _ = routes[group].nearReads.append(
+                request, flags: flags, database: session.database, session: session.id,
+                command: UInt16(spec.id), now: now.boot)
+            statistics.followerReads += 1
+        } else {
+            _ = routes[group].reads.append(
+                request, flags: flags, database: session.database, session: session.id,
+                command: UInt16(spec.id), now: now.boot)
+        }
         commandStatistics.step(spec.id)
-        session.wait = .reads(group)
+        session.wait = isNear ? .nearReads(group) : .reads(group)
         session.inFlight += 1
         return .done
     }

@@ -19,6 +19,8 @@ struct Statistics {
     var routesRestarted: Int64 = 0
     /// Turns whose reads were taken back because the lease had ended.
     var leaseReadsTakenBack: Int64 = 0
+    /// Reads that this node's own replicas were to answer as followers.
+    var followerReads: Int64 = 0
     /// Log batches and the entries in them.
     var logBatches: Int64 = 0
     var elections: Int64 = 0

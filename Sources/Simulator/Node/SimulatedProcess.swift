@@ -318,6 +318,7 @@ extension Configuration {
                 ("election-timeout", "\(options.electionTimeout.milliseconds)"),
                 ("heartbeat-interval", "\(options.heartbeat.milliseconds)"),
                 ("request-timeout", "\(options.requestTimeout.milliseconds)"),
+                ("follower-reads", options.followerReads ? "yes" : "no"),
                 ("read-lease", options.readLease ? "yes" : "no"),
                 ("appendfsync", options.disk.mode.rawValue),
             ])

@@ -7,6 +7,8 @@ public struct SwarmOptions: Sendable {
     public var groups = 1
     public var clients = 4
     public var readLease = true
+    /// Followers answer reads themselves.
+    public var followerReads = false
 
     public var network = NetworkOptions()
     public var disk = DiskOptions()
@@ -70,6 +72,7 @@ public struct SwarmOptions: Sendable {
         // Drawn last: what came earlier in the life of the simulator is as it was.
         if random.happens(0.3) { disk.mode = random.pick([.everysec, .no]) }
         if random.happens(0.3), !faults.disasters.isEmpty { faults.disasters.append(.fullDisk) }
+        followerReads = random.happens(0.35)
     }
 
     private mutating func drawNetwork(_ random: inout SeededGenerator) {
@@ -108,6 +111,7 @@ public struct SwarmOptions: Sendable {
     /// One line that tells the runs apart.
     public var summary: String {
         "nodes=\(nodes) groups=\(groups) clients=\(clients) appendfsync=\(disk.mode.rawValue) lease=\(readLease ? "yes" : "no") "
+            + "near=\(followerReads ? "yes" : "no") "
             + "election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
             + "cache=\(logCacheBytes) wal=\(walMaxSize) segment=\(segmentBytes) ppm=\(clockRatePPM) "
             + "workloads=\(workloads.map { "\($0)" }.joined(separator: ",")) "
