@@ -17,6 +17,7 @@ struct LogWorker: ~Copyable {
     private var stateFiles: LogStateFiles?
     /// Of batches that are written and not synced.
     private var stateCopies: [WALStateCopy] = []
+    private var writtenCopy: WALStateCopy?
     /// Of the batch written last.
     private var writtenMark: WALMark?
     /// Last batch written, last batch synced. Invariant: `synced <= written`.
@@ -137,20 +138,18 @@ struct LogWorker: ~Copyable {
     /// The batches are durable; what they changed of the small state becomes so twice before that is
     /// reported.
     private mutating func writeStateCopies() throws {
-        guard !stateCopies.isEmpty else { return }
-        let copies = stateCopies
-        stateCopies = []
-        for copy in copies {
-            while true {
-                do throws(FileError) {
-                    if stateFiles == nil { stateFiles = try LogStateFiles(in: directory) }
-                    try stateFiles?.write(copy)
-                    break
-                } catch {
-                    try waitForSpace(error, mayReport: false)
-                }
+        guard let copy = WALStateCopy.newest(of: stateCopies, behind: writtenCopy) else { return }
+        stateCopies.removeAll(keepingCapacity: true)
+        while true {
+            do throws(FileError) {
+                if stateFiles == nil { stateFiles = try LogStateFiles(in: directory) }
+                try stateFiles?.write(copy)
+                break
+            } catch {
+                try waitForSpace(error, mayReport: false)
             }
         }
+        writtenCopy = copy
     }
 
     /// Moves to a new segment: what was written to the one before becomes durable first.

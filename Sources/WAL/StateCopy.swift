@@ -11,6 +11,7 @@ internal import Raft
 /// changes a term, a vote or a node record. So it says two things: what the node may have promised,
 /// and that the log reached that batch.
 ///
+/// Of several batches that became durable together the host writes the last one's copy (`newest`).
 /// Two files take turns, so that a write that the power cuts off leaves the copy before:
 ///
 ///     0  u64 magic "SKEINSTA"          32  u64 batch
@@ -55,6 +56,16 @@ public struct WALStateCopy: Equatable, Sendable {
         let checksum = CRC32C.checksum(bytes.readable.extracting(12...))
         bytes.overwrite(littleEndian: checksum, at: 8)
         return bytes
+    }
+
+    /// The copy to be written for batches that became durable together, in their order, behind the one
+    /// that was `written` last in this run. Copies are numbered as they are written, without gaps.
+    public static func newest(of copies: [WALStateCopy], behind written: WALStateCopy?)
+        -> WALStateCopy?
+    {
+        guard var newest = copies.last else { return nil }
+        newest.sequence = written.map { $0.sequence + 1 } ?? copies[0].sequence
+        return newest
     }
 
     init(

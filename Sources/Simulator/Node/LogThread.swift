@@ -39,6 +39,7 @@ struct LogThread {
     private var synced: UInt64 = 0
     /// Of durable batches, which are not reported before the copies are durable, too.
     private var copies: [WALStateCopy] = []
+    private var writtenCopy: WALStateCopy?
     private var reported = LogProgress(written: 0, synced: 0)
     /// The open segment.
     private var segment: UInt64?
@@ -89,9 +90,13 @@ struct LogThread {
         mayWrite: Bool = true
     ) -> Begun {
         guard !isWorking else { return .nothing }
-        if let copy = copies.first {
+        // Batches that change the state, too, have their copy written together with this one.
+        if queue.first?.stateCopy == nil,
+            let copy = WALStateCopy.newest(of: copies, behind: writtenCopy)
+        {
             disk.write(copy)
-            copies.removeFirst()
+            copies.removeAll()
+            writtenCopy = copy
             work = Work(last: written, syncs: true, isOfCopies: true)
             return .work(taken: 0, syncs: true)
         }
