@@ -87,14 +87,14 @@ def run(options):
 
 def follower(options):
     """A follower that missed all the data, back while SETs run at full load."""
-    server, port, _ = skein(options, "--wal-max-size", "64mb", nodes=3)
+    server, port, _ = skein(options, "--wal-max-size", "512mb", nodes=3)
     try:
         gone = next(number for number in (1, 2, 3) if server.base + number - 1 != port)
         server.cluster("kill", str(gone))
         fill(port, options.megabytes, random.Random(1))
         while info(port, "persistence")["rdb_bgsave_in_progress"] == "1":
             time.sleep(0.1)
-        rate = lambda: benchmark(port, 300000)[:3]
+        rate = lambda: benchmark(port, 100000)[:3]
         before, term = [rate() for _ in range(3)], standing(port)
         begun = time.monotonic()
         threading.Thread(target=server.cluster, args=("start-node", str(gone))).start()

@@ -92,7 +92,8 @@ def restart(options):
 
 
 def until_answered(port):
-    while True:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         try:
             client = Connection("127.0.0.1", port)
             reply = client.call([b"STRLEN", b"big:000000000001"])
@@ -102,3 +103,4 @@ def until_answered(port):
         except (OSError, ConnectionLost):
             pass
         time.sleep(0.02)
+    raise SystemExit("bench: no answer within a minute of the restart")

@@ -3,6 +3,8 @@
 import argparse
 import importlib
 import os
+import signal
+import sys
 
 from loading import servers
 
@@ -34,6 +36,8 @@ def arguments():
 
 def main():
     options = arguments()
+    # Told to end, it still stops the servers that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: told to end"))
     for name in options.tests.split(","):
         module, function = {"whole": ("large", "at_once"), "large": ("large", "in_pieces"),
                             "overwrite": ("endurance", "run"), "follower": ("endurance", "follower"),

@@ -252,7 +252,9 @@ extension NodeState {
                 if let sending = snapshots.groups[group].sending.first(where: {
                     $0.peer == follower.id
                 }) {
-                    if wal.heldBytes < 2 * configuration.walMaxSize {
+                    // Else it would need another snapshot when it has this one, and so on; a long
+                    // file takes its time, in which the log may become as long.
+                    if wal.heldBytes < 2 * configuration.walMaxSize + sending.fileBytes {
                         target = min(target, sending.id.index)
                     }
                 } else if !isLong, follower.state == .replicate {
