@@ -50,6 +50,12 @@ public struct Engine: ~Copyable {
         nextDeadline = now.boot
     }
 
+    /// An event begins, the turn perhaps with it.
+    private mutating func begin(_ now: ClockReading) {
+        node.statistics.turns.begin(at: now.boot)
+        node.commandStatistics.advance(to: now.boot)
+    }
+
     // MARK: Clients
 
     /// A client connected. Nil when there are `maxclients` already: the host answers
@@ -94,7 +100,7 @@ public struct Engine: ~Copyable {
     /// answered; then the host is told to close the session.
     public mutating func inputEnded(_ session: SessionID, now: ClockReading) {
         guard let index = sessions.index(of: session) else { return }
-        node.commandStatistics.advance(to: now.boot)
+        begin(now)
         sessions[index].inputHasEnded = true
         closeIfDone(index)
     }
@@ -117,7 +123,7 @@ public struct Engine: ~Copyable {
     }
 
     private mutating func accept(_ count: Int, _ index: Int, now: ClockReading) {
-        node.commandStatistics.advance(to: now.boot)
+        begin(now)
         node.statistics.clientReads += 1
         node.statistics.clientBytesReceived += count
         run(index, now: now, mayRead: true)
@@ -221,7 +227,7 @@ public struct Engine: ~Copyable {
 
     /// Bytes of a peer.
     public mutating func receive(_ bytes: Span<UInt8>, link: LinkID, now: ClockReading) {
-        node.commandStatistics.advance(to: now.boot)
+        begin(now)
         node.receive(bytes, link: link, sessions: &sessions, now: now)
         settle(now: now)
     }
@@ -266,14 +272,14 @@ public struct Engine: ~Copyable {
     /// is on disk for certain ends with batch `synced`. With `always` both are the same.
     public mutating func logDurable(written: UInt64, synced: UInt64, now: ClockReading) {
         invariant(synced <= written, "synced before it was written")
-        node.commandStatistics.advance(to: now.boot)
+        begin(now)
         node.logDurable(written: written, synced: synced, now: now)
         settle(now: now)
     }
 
     /// Older log bytes that were asked for; nil when they could not be read.
     public mutating func logRead(_ id: LogReadID, bytes: Span<UInt8>?, now: ClockReading) {
-        node.commandStatistics.advance(to: now.boot)
+        begin(now)
         if let again = node.logRead(id, bytes: bytes, now: now) { outbox.logReads.append(again) }
         settle(now: now)
     }
@@ -289,6 +295,7 @@ public struct Engine: ~Copyable {
 
     /// What became of the outbox's snapshot commands.
     public mutating func snapshotMoved(_ event: SnapshotEvent, now: ClockReading) {
+        begin(now)
         switch event {
         case .written(let id, let chunks): node.snapshotWritten(id, chunks: chunks)
         case .durable(let summary):
@@ -414,7 +421,7 @@ public struct Engine: ~Copyable {
 
     /// `nextDeadline` has passed.
     public mutating func tick(now: ClockReading) {
-        node.commandStatistics.advance(to: now.boot)
+        begin(now)
         node.tick(now: now)
         expireWaiting(now: now)
         settle(now: now)
@@ -439,6 +446,11 @@ public struct Engine: ~Copyable {
         settle(now: now, mayRead: false)
         invariant(node.provisional.isEmpty, "a lease read after the end of the turn")
         flush(now: now)
+    }
+
+    /// The host has carried out what the turn led to, and goes to sleep.
+    public mutating func turnEnded(at now: Instant) {
+        node.statistics.turns.end(at: now)
     }
 
     // MARK: Inside a turn

@@ -41,6 +41,11 @@ enum EngineLimits {
     static let reclaimPerTurn = 500
     /// Of a snapshot's image, per turn: a fraction of a millisecond.
     static let snapshotBytesPerTurn = 64 * 1024
+    /// Or so many for each byte that the group logged meanwhile: with two the log of one snapshot's time
+    /// stays at half of the data, as long as the disk keeps up.
+    static let snapshotBytesPerLogged = 2
+    /// A large turn's slice: less than a millisecond beside the commands that were as many bytes.
+    static let snapshotBytesPerTurnMax = 512 * 1024
     /// Bytes of a snapshot on their way to one follower.
     static let snapshotWindowBytes = 1 << 20
     /// What an entry takes in the log beside its payload: headers, and its share of a sector.

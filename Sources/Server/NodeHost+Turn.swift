@@ -19,8 +19,9 @@ extension NodeHost {
         carryOut()
         // Flushing may have made work: a limit was passed, a session can go on.
         let isWorkLeft = engine.hasMoreWork || !engine.outbox.sessionsToClose.isEmpty
-        turn.sleep(
-            until: engine.nextDeadline, now: bootInstant(), hasMoreWork: isWorkLeft)
+        let end = bootInstant()
+        engine.turnEnded(at: end)
+        turn.sleep(until: engine.nextDeadline, now: end, hasMoreWork: isWorkLeft)
     }
 
     private func carryOut() {

@@ -197,7 +197,8 @@ extension KeyspaceCore {
 
     /// Removes all keys of a database in constant time.
     func removeAll(in database: Int) {
-        guard state.databases[database].count > 0 else { return }
+        // Without keys it may still have the tables that once held some.
+        guard state.databases[database].bytes > 0 else { return }
         state.version &+= 1
         let old = state.databases.exchange(Database(), at: database)
         state.dropQueue.retire(state.image.exchange(old, database))

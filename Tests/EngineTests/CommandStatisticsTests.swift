@@ -217,6 +217,23 @@ import Testing
         #expect(Double(p50).map { $0 >= 40_010 && $0 < 42_600 } == true, "\(p50)")
     }
 
+    @Test func `a turn lasts from its first event until the host has carried it out`() throws {
+        let node = try SingleNode()
+        let client = try node.open()
+        _ = node.ask("CONFIG RESETSTAT\r\n", client)
+        for microseconds: Int64 in [300, 40] {
+            node.send("GET a\r\n", client)
+            node.now.boot = node.now.boot + .microseconds(microseconds)
+            node.endTurn(carriedOutIn: .microseconds(400))
+            // What passes before the next event is no turn's.
+            node.now.boot = node.now.boot + .milliseconds(900)
+        }
+        let info = node.ask("INFO stats\r\n", client)
+        #expect(Self.field(info, "eventloop_cycles").flatMap { Int($0) } ?? 0 >= 2)
+        #expect(Self.field(info, "eventloop_duration_sum") == "1140")
+        #expect(Self.field(info, "eventloop_duration_max") == "700")
+    }
+
     // MARK: Sections
 
     @Test(arguments: [

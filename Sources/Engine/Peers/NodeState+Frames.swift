@@ -191,7 +191,7 @@ extension NodeState {
             return
         case .take: break
         }
-        if !addProposal(group, run: run, queuedAt: nil, now: now) {
+        if outrunsSnapshot(group) || !addProposal(group, run: run, queuedAt: nil, now: now) {
             peers[at].inbound[group].writes.spoil()
             sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
         }

@@ -39,9 +39,12 @@ extension NodeState {
             guard let target = routes[group].target, routes[group].hasUnsent else { continue }
             if target.node == id {
                 guard replicas[group].core.role == .leader else { continue }
+                if routes[group].reads.unsent > 0 || routes[group].nearReads.unsent > 0 {
+                    return true
+                }
+                if outrunsSnapshot(group) { continue }
                 let isHeldBack =
-                    routes[group].reads.unsent == 0 && routes[group].nearReads.unsent == 0
-                    && !routes[group].hasUnsentPieces
+                    !routes[group].hasUnsentPieces
                     && mayHoldBack(bytes: routes[group].writes.unsentBytes, now: now)
                 if !isHeldBack { return true }
             } else if let link = links.index(to: target.node),
@@ -98,7 +101,9 @@ extension NodeState {
         guard replicas[group].core.role == .leader else { return }
         let queuedAt = routes[group].writes.oldestUnsent?.queuedAt
         var isRefused = false
-        let holdsBack = mayHoldBack(bytes: routes[group].writes.unsentBytes, now: now)
+        let isTooFast = outrunsSnapshot(group)
+        let holdsBack =
+            isTooFast || mayHoldBack(bytes: routes[group].writes.unsentBytes, now: now)
         while routes[group].writes.unsent > 0, !isRefused, !holdsBack {
             var run = scratch.take()
             _ = routes[group].writes.takeRun(
@@ -107,7 +112,7 @@ extension NodeState {
             run.removeAll(keepingCapacityUpTo: 1 << 20)
             scratch = run
         }
-        for at in routes[group].uploads.indices where !isRefused {
+        for at in routes[group].uploads.indices where !isRefused && !isTooFast {
             while !isRefused, let piece = routes[group].uploads[at].nextPiece() {
                 var payload = scratch.take()
                 let upload = routes[group].uploads[at]

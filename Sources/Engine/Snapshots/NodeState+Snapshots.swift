@@ -16,7 +16,8 @@ internal import WAL
 /// for two of three replicas that are busy.
 ///
 /// The log is cut to the snapshot *before* the newest: should the newest turn out to be damaged, the
-/// older one and the log still make the state.
+/// older one and the log still make the state. A log that grew beyond its limit meanwhile is cut to the
+/// newest, and what no log leads on from goes, too: disk is bounded by the data and two snapshots' time.
 extension NodeState {
     /// How often the groups are looked at, and a leader is asked again for the turn.
     private static let checkInterval = Interval.milliseconds(100)
@@ -110,11 +111,16 @@ extension NodeState {
         log(.notice, "snapshot-begin id=\(id)")
     }
 
-    /// Turns a slice of the image into chunks for the host.
+    /// Turns a slice of the image into chunks for the host; the more the group's log grew since the
+    /// last slice, the larger it is: a log that outran its snapshots would have no bound.
     private mutating func writeSnapshot() {
         guard let taking = snapshots.taking else { return }
         let group = taking.group
-        var budget = EngineLimits.snapshotBytesPerTurn
+        let grown = max(0, replicas[group].loggedBytes - taking.loggedBefore)
+        taking.loggedBefore = replicas[group].loggedBytes
+        var budget = min(
+            max(EngineLimits.snapshotBytesPerTurn, EngineLimits.snapshotBytesPerLogged * grown),
+            EngineLimits.snapshotBytesPerTurnMax)
         while budget > 0, taking.hasRoom {
             let before = taking.stream.count
             let slice = min(budget, SnapshotLimits.chunkBytes)
@@ -129,6 +135,16 @@ extension NodeState {
             snapshotCommands.append(.finish(taking.id))
             taking.isFinished = true
         }
+    }
+
+    /// Whether the group's log has grown by more than half of what the snapshot under way has got
+    /// through, and `wal-max-size` beside. Writes wait then, so that the log, which reaches back to the
+    /// beginning of the snapshot before, is never longer than the data and twice `wal-max-size`,
+    /// however slowly snapshots are written.
+    func outrunsSnapshot(_ group: Int) -> Bool {
+        guard let taking = snapshots.taking, taking.group == group else { return false }
+        let written = taking.given * SnapshotLimits.chunkBytes
+        return replicas[group].loggedBytes > configuration.walMaxSize + written / 2
     }
 
     private mutating func giveChunk(_ count: Int, of taking: SnapshotBoard.Taking) {
@@ -236,7 +252,9 @@ extension NodeState {
                 if let sending = snapshots.groups[group].sending.first(where: {
                     $0.peer == follower.id
                 }) {
-                    if wal.heldBytes < 2 * configuration.walMaxSize {
+                    // Else it would need another snapshot when it has this one, and so on; a long
+                    // file takes its time, in which the log may become as long.
+                    if wal.heldBytes < 2 * configuration.walMaxSize + sending.fileBytes {
                         target = min(target, sending.id.index)
                     }
                 } else if !isLong, follower.state == .replicate {
@@ -251,6 +269,19 @@ extension NodeState {
         log(
             .notice,
             "log-cut group=\(replicas[group].group) after=\(target) held=\(wal.heldBytes)")
+        removeUseless(group)
+    }
+
+    /// Removes older snapshots that the log does not lead on from, unless a follower is being sent one.
+    private mutating func removeUseless(_ group: Int) {
+        let first = replicas[group].core.log.firstIndex
+        while snapshots.groups[group].durable.count > 1,
+            let oldest = snapshots.groups[group].durable.last, oldest.id.index + 1 < first,
+            !snapshots.groups[group].sending.contains(where: { $0.id == oldest.id })
+        {
+            snapshots.groups[group].durable.removeLast()
+            snapshotCommands.append(.remove(oldest.id))
+        }
     }
 
     /// The follower that is furthest behind this leader in the group that holds the log's oldest part.

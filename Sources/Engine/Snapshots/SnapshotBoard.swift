@@ -43,6 +43,8 @@ struct SnapshotBoard {
         /// Chunks that the host has been given, and those that it has written.
         var given = 0
         var written = 0
+        /// The group's `loggedBytes` at the last slice.
+        var loggedBefore = 0
 
         init(_ id: SnapshotID, group: Int, image: consuming ReplicaImage, now: Instant) {
             self.id = id

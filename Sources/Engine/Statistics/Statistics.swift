@@ -24,6 +24,7 @@ struct Statistics {
     /// Log batches and the entries in them.
     var logBatches: Int64 = 0
     var elections: Int64 = 0
+    var turns = TurnTimes()
     /// What the replicas had counted at the last CONFIG RESETSTAT.
     var before = ReplicaCounts()
 }
