@@ -318,7 +318,8 @@ extension NodeState {
     mutating func endTurn(now: ClockReading) {
         considerGenesis(now: now)
         considerTrust(now: now)
-        checkGrowth()
+        considerSpace(now: now)
+        checkGrowth(now: now)
         for group in 0..<replicas.count {
             route(group, now: now)
             if replicas[group].core.role == .leader {

@@ -66,6 +66,9 @@ struct NodeState: ~Copyable {
     /// Why commands that add data are refused here as leader, as of this turn.
     var growthRefusal: GrowthRefusal?
     var logSpace = LogSpace.ample
+    /// Since when it is not ample, and when leaderships are handed over again for it.
+    var shortOfRoomSince = Instant(nanoseconds: .min)
+    var handOverAt = Instant(nanoseconds: .min)
     /// Keys that were dropped wait to be freed.
     var hasGarbage = false
     /// A write of the log ended in this turn.
