@@ -25,6 +25,8 @@ struct NodeState: ~Copyable {
     let machine: UInt64
     var membership: Membership
     var admitted: [Admitted]
+    /// The clusters that this one was made of: their snapshots are this one's.
+    let lineage: [Lineage]
     var map: ClusterMap?
     /// Nothing leaves this node before the record of this start is durable.
     var isStarted = false

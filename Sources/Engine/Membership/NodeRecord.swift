@@ -13,12 +13,14 @@ internal import WAL
 ///   written by a node that may lack entries: it would be forgotten.
 /// - `bootstrap`: the node takes part in the first vote, together with exactly these directories.
 /// - `bound`: genesis is applied; holds the cluster map.
+/// - `lineage`: the clusters that this one was made of by `skein recover`, oldest first.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
     case boot(UInt64, syncMode: UInt8, machine: UInt64, mayLackEntries: Bool)
     case stopped(UInt64)
     case bootstrap([Admitted])
     case bound([UInt8])
+    case lineage([Lineage])
 
     private static let version: UInt8 = 1
 
@@ -29,6 +31,7 @@ enum NodeRecord: Equatable {
         case .boot, .stopped: 2
         case .bootstrap: 3
         case .bound: 4
+        case .lineage: 7
         }
     }
 
@@ -65,6 +68,13 @@ enum NodeRecord: Equatable {
         case .bound(let map):
             bytes.append(UInt8(4))
             bytes.append(map)
+        case .lineage(let clusters):
+            bytes.append(UInt8(7))
+            bytes.append(varint: UInt64(clusters.count))
+            for cluster in clusters {
+                bytes.append(littleEndian: cluster.high)
+                bytes.append(littleEndian: cluster.low)
+            }
         }
         return bytes
     }
@@ -100,10 +110,22 @@ enum NodeRecord: Equatable {
             self = .bound(try reader.readBytes(rest).copied)
         case 5:
             self = .stopped(try reader.read())
+        case 7:
+            var clusters: [Lineage] = []
+            for _ in 0..<(try reader.readCount()) {
+                clusters.append(Lineage(high: try reader.read(), low: try reader.read()))
+            }
+            self = .lineage(clusters)
         default:
             throw .invalid("node record kind")
         }
     }
+}
+
+/// The id of a cluster that lived on in another one.
+struct Lineage: Equatable {
+    var high: UInt64
+    var low: UInt64
 }
 
 extension Span<UInt8> {
