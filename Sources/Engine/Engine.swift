@@ -394,6 +394,9 @@ public struct Engine: ~Copyable {
     /// Whether this node's log may lack entries that it has acknowledged: it does not vote.
     public var mayLackEntries: Bool { node.mayLackEntries }
 
+    /// Whether the log was cut at damage, and what is lost has not come back from the peers yet.
+    public var isUnderRepair: Bool { !node.distrustedGroups.isEmpty }
+
     /// Why this node takes part in nothing, if it does not.
     public var muteReason: String? { node.muteReason }
 

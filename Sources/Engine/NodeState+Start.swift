@@ -29,6 +29,7 @@ struct NodeHistory {
     }
     var admitted: [Admitted]?
     var map: [UInt8]?
+    var distrusted: [UInt32] = []
     var lineage: [Lineage] = []
 
     init(_ records: [[UInt8]]) throws(StartError) {
@@ -47,6 +48,7 @@ struct NodeHistory {
                     running = nil
                 case .bootstrap(let admitted): self.admitted = admitted
                 case .bound(let map): self.map = map
+                case .distrusted(let groups): distrusted = groups
                 case .lineage(let clusters): lineage = clusters
                 }
             } catch {
@@ -63,6 +65,17 @@ extension Engine {
         -> UInt64
     {
         try NodeHistory(recovered.nodeRecords).boots + 1
+    }
+}
+
+extension Engine {
+    /// How many members the cluster has, by a node's own records; 0 if they do not say.
+    public static func memberCount(in records: [[UInt8]]) -> Int {
+        guard let history = try? NodeHistory(records) else { return 0 }
+        if let bytes = history.map, let map = try? ClusterMap(decoding: bytes.span) {
+            return map.members.count
+        }
+        return history.admitted?.count ?? 0
     }
 }
 
@@ -130,14 +143,20 @@ extension NodeState {
         membership = history.map != nil ? .bound : history.admitted != nil ? .bootstrapping : .empty
         startedOnEmptyDirectory = recovered.isEmpty
         self.recovered = recovered.groups
+        let wasCut = recovered.wasCut
         wal = recovered.takeWriter()
         if history.name == nil {
             let identity = NodeRecord.identity(name: beginning.me.name, incarnation: incarnation)
             identity.write(to: &wal)
         }
+        distrustedGroups = history.distrusted.map { GroupID($0) }
         self.machine = machine
         mayLackEntries = history.running?.mayLackEntries(on: machine) ?? false
         bootRecord.write(to: &wal)
+        if wasCut {
+            distrust(
+                [GroupID.system] + (beginning.map?.groups ?? []).map { GroupID($0.id) })
+        }
         if mayLackEntries {
             log(
                 .warning,
@@ -179,6 +198,9 @@ extension NodeState {
         sendHelloAgain()
         for group in 0..<replicas.count {
             replicas[group].core.endSilence(now: now.boot, startedAt: startedAt)
+            if !isCaughtUp, !distrustedGroups.contains(replicas[group].group) {
+                replicas[group].core.trustLog()
+            }
         }
         log(
             .warning,

@@ -318,6 +318,7 @@ extension NodeState {
     mutating func endTurn(now: ClockReading) {
         considerGenesis(now: now)
         considerTrust(now: now)
+        considerRepaired()
         considerSpace(now: now)
         checkGrowth(now: now)
         for group in 0..<replicas.count {

@@ -35,6 +35,8 @@ struct NodeState: ~Copyable {
     var bootstrapBatch: UInt64?
     /// The log may lack entries that were acknowledged: no vote until caught up.
     var mayLackEntries = false
+    /// Groups in whose logs entries may be missing since a damaged log was cut; ascending.
+    var distrustedGroups: [GroupID] = []
     /// All that lacked entries when this node gave up waiting for the others.
     var gaveUpWith: [Gap] = []
     /// Why this node takes part in nothing.

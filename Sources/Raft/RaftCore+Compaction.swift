@@ -13,10 +13,11 @@ public import Bytes
 //   be loaded before (into another keyspace) or after (nothing is applied meanwhile); in both cases a
 //   restart starts from it. If it says false, this replica is further on already. In both cases the
 //   leader is to hear the index from which this replica wants entries: `commit`.
-// - A restart. Entries that the disk had and has no more (damage below the durable mark, a machine that
-//   went down with relaxed appendfsync): see `RaftCore+Recovery.swift`. The newest snapshot that can be read goes into `RestoredGroup.snapshotIndex`. None that
+// - A restart. The newest snapshot that can be read goes into `RestoredGroup.snapshotIndex`. None that
 //   the log goes on from (`snapshotIndex + 1 >= firstIndex`): `requireSnapshot`, also later, when a
-//   snapshot turns out to be damaged while it is loaded and no older one reaches the log.
+//   snapshot turns out to be damaged while it is loaded and no older one reaches the log. Entries that
+//   the disk had and has no more (damage below the durable mark, a machine that went down with relaxed
+//   appendfsync): `distrustLog`, see `RaftCore+Recovery.swift`.
 //
 // Why a snapshot may be installed in any role and term, though it carries only the term of its last
 // entry: what it holds is committed, so no log that will ever win an election lacks it. A tail that

@@ -35,6 +35,10 @@ extension RaftCore {
         standBack(now: now, effects: &effects)
     }
 
+    /// Takes the log for whole without anybody's confirmation: for a cluster that has nobody left who
+    /// could confirm it, and lives with the loss.
+    public mutating func trustLog() { isLogWhole = true }
+
     /// What a follower's reply says about its process and its log; false when the reply is of a process
     /// that is gone.
     mutating func noteProcess(of reply: RaftMessage.AppendReply, at position: Int) -> Bool {

@@ -15,15 +15,16 @@ public struct DirectoryCheck {
 
     /// - Throws: `DataDirectoryError` when the directory is not there, or a process uses it.
     public init(_ path: String) throws {
-        guard access(path, F_OK) == 0 else {
-            throw DataDirectoryError.failed(currentError("open", path))
-        }
-        let directory = try DataDirectory(path: path)
+        let directory = try DataDirectory(existing: path)
         let report = WALCheck.check(try LogFileSource(directory))
         lines.append("directory \(path)")
         tell(report)
         try tellSnapshots(in: directory, report)
-        if let refusal = report.refusal {
+        if report.isCut {
+            lines.append(
+                "the log was cut behind batch \(report.lastBatch): the next start takes what is lost from the peers"
+            )
+        } else if let refusal = report.refusal {
             problems.append("the log: \(refusal); a node does not start on it")
         }
     }
@@ -43,7 +44,7 @@ public struct DirectoryCheck {
                 )
             case .damaged(_, _, let error):
                 lines.append("  segment \(segment.number): \(error)\(note)")
-                if !segment.isObsolete { problems.append("\(error)") }
+                if !segment.isObsolete, !report.isCut { problems.append("\(error)") }
             }
         }
         if let torn = report.tornTail {

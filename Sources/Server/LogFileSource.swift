@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Glibc
+internal import Snapshot
 public import WAL
 
 /// The segment files of a data directory, as recovery reads them.
@@ -7,6 +8,7 @@ final class LogFileSource: WALSource {
     private let directory: DataDirectory
     let segments: [UInt64]
     let mark: WALMark?
+    let stateCopies: WALStateCopies
     /// The file read last stays open: recovery goes through them one after the other.
     private var open: (segment: UInt64, descriptor: Int32)?
 
@@ -26,13 +28,23 @@ final class LogFileSource: WALSource {
                 posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
             }
         }
-        mark = try Self.readMark(in: directory)
+        mark = try Self.readSynced(WALMark.fileName, in: directory).flatMap {
+            WALMark(decoding: $0.span)
+        }
+        var copies: [[UInt8]?] = []
+        for slot in 0..<WALStateCopy.slots {
+            copies.append(try Self.readSynced(WALStateCopy.fileName(slot), in: directory))
+        }
+        stateCopies = WALStateCopies { copies[$0].map { ByteBuffer(copying: $0.span) } }
         try directory.sync()
     }
 
-    /// Reads and syncs the mark: from now on it must not be forgotten that it was seen.
-    private static func readMark(in directory: DataDirectory) throws(FileError) -> WALMark? {
-        let path = directory.path(of: WALMark.fileName)
+    /// Reads and syncs a small file beside the log: from now on it must not be forgotten that it was
+    /// seen. Nil if it does not exist.
+    private static func readSynced(_ name: String, in directory: DataDirectory) throws(FileError)
+        -> [UInt8]?
+    {
+        let path = directory.path(of: name)
         let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
@@ -40,11 +52,13 @@ final class LogFileSource: WALSource {
         }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw currentError("sync", path) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw currentError("look at", path) }
         var bytes = ByteBuffer()
-        guard readFully(descriptor, at: 0, count: WALMark.fileBytes, into: &bytes) else {
+        guard readFully(descriptor, at: 0, count: Int(status.st_size), into: &bytes) else {
             throw currentError("read", path)
         }
-        return WALMark(decoding: bytes.readable)
+        return bytes.copyBytes()
     }
 
     deinit { if let open { close(open.descriptor) } }
@@ -118,15 +132,57 @@ public enum LogStartError: Error, Equatable, Sendable, CustomStringConvertible {
 extension DataDirectory {
     /// Recovers the log of this directory, after syncing it, and tidies up: files that are not
     /// needed any more go, and what lies behind the end of finished segments is given back.
-    public func recoverLog(_ parameters: WALParameters) throws(LogStartError) -> RecoveredLog {
+    ///
+    /// - Parameter mayRepair: whether a damaged log may be cut, since other nodes have what it held.
+    ///   What is behind the damage is set aside then (`removeSetAside`).
+    public func recoverLog(_ parameters: WALParameters, mayRepair: Bool = false)
+        throws(LogStartError) -> RecoveredLog
+    {
         let source: LogFileSource
         do throws(FileError) { source = try LogFileSource(self) } catch { throw .file(error) }
         let log: RecoveredLog
-        do throws(WALError) { log = try WALRecovery.recover(from: source, parameters) } catch {
+        do throws(WALError) {
+            log = try WALRecovery.open(
+                source, parameters, mayRepair: mayRepair, snapshots: wholeSnapshots)
+        } catch {
             throw .log(error)
         }
-        do throws(FileError) { try tidy(after: log) } catch { throw .file(error) }
+        do throws(FileError) {
+            if let repair = log.repair { try carryOut(repair) }
+            try tidy(after: log)
+        } catch { throw .file(error) }
         return log
+    }
+
+    /// A directory that cannot be listed has none, and the damage stays what it is.
+    private func wholeSnapshots() -> [WALSnapshot] {
+        var executor = SnapshotExecutor(SnapshotDirectory(self))
+        let summaries = (try? executor.newestWhole()) ?? []
+        return summaries.map {
+            WALSnapshot(group: $0.id.group, index: $0.id.index, term: $0.id.term)
+        }
+    }
+
+    /// Each step is durable before the next begins, so that a crash in between loses nothing.
+    private func carryOut(_ repair: WALRepair) throws(FileError) {
+        try LogStateFiles(in: self).write(repair.intent)
+        try remove(WALMark.fileName)
+        try sync()
+        for segment in repair.setAside {
+            let name = segmentFileName(segment)
+            let (from, to) = (path(of: name), path(of: Self.setAsidePrefix + name))
+            guard rename(from, to) == 0 else { throw currentError("rename", from) }
+            try sync()
+        }
+    }
+
+    private static let setAsidePrefix = "damaged-"
+
+    /// Removes what repairs have set aside, once nobody needs to look at it any more.
+    func removeSetAside() throws(FileError) {
+        for name in try names() where name.hasPrefix(Self.setAsidePrefix + "wal-") {
+            try remove(name)
+        }
     }
 
     private func tidy(after log: borrowing RecoveredLog) throws(FileError) {

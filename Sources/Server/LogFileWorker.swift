@@ -6,6 +6,7 @@ internal import WAL
 /// What runs on the log thread. `LogThread` has the rules.
 struct LogWorker: ~Copyable {
     private let options: LogThread.Options
+    private let directory: DataDirectory
     private let monitor: Monitor<LogThread.State>
     private let preparer: LogFilePreparer
     private let reserve: DiskReserve
@@ -14,6 +15,9 @@ struct LogWorker: ~Copyable {
 
     private var file: LogFile?
     private var markFile: LogMarkFile?
+    private var stateFiles: LogStateFiles?
+    /// Of batches that are written and not synced.
+    private var stateCopies: [WALStateCopy] = []
     /// Of the batch written last.
     private var writtenMark: WALMark?
     /// Last batch written, last batch synced. Invariant: `synced <= written`.
@@ -40,6 +44,7 @@ struct LogWorker: ~Copyable {
         self.syncer = syncer
         self.report = report
         markFile = LogMarkFile(in: directory)
+        self.directory = directory
     }
 
     mutating func run() {
@@ -125,12 +130,34 @@ struct LogWorker: ~Copyable {
         if written == 0 { synced = batch.number - 1 }
         written = batch.number
         writtenMark = batch.mark
+        if let copy = batch.stateCopy { stateCopies.append(copy) }
     }
 
-    private mutating func sync() throws(FileError) {
+    private mutating func sync() throws {
         try file?.sync()
+        try writeStateCopies()
         synced = written
         if let writtenMark { markFile?.store(writtenMark) }
+    }
+
+    /// The batches are durable; what they changed of the small state becomes so twice before that is
+    /// reported.
+    private mutating func writeStateCopies() throws {
+        guard !stateCopies.isEmpty else { return }
+        let copies = stateCopies
+        stateCopies = []
+        for copy in copies {
+            while true {
+                do throws(FileError) {
+                    if stateFiles == nil { stateFiles = try LogStateFiles(in: directory) }
+                    try stateFiles?.write(copy)
+                    break
+                } catch {
+                    if error.isOutOfSpace, reserve.release() { continue }
+                    try waitForSpace(error, mayReport: false)
+                }
+            }
+        }
     }
 
     /// Moves to a new segment: what was written to the one before becomes durable first.
@@ -160,13 +187,15 @@ struct LogWorker: ~Copyable {
 
     /// Lets a second pass if `error` is one that passes with time; throws it otherwise. A full disk
     /// is not a stalled one: the liveness need not worry meanwhile.
-    private mutating func waitForSpace(_ error: FileError) throws {
+    ///
+    /// - Parameter mayReport: what is written already need not wait with the rest.
+    private mutating func waitForSpace(_ error: FileError, mayReport: Bool = true) throws {
         guard error.isOutOfSpace else { throw error }
         if !isFull {
             isFull = true
-            if synced < written {
-                // What is written already need not wait with the rest.
-                if options.mode == .always { try sync() }
+            if mayReport, synced < written {
+                // In every mode: a batch that must sync may be among them.
+                try sync()
                 report(.progress(written: written, synced: synced))
             }
             report(.full(error))

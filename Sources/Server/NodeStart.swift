@@ -85,6 +85,7 @@ extension NodeHost {
                 configuration: configuration, recovered: recovered, snapshots: snapshots,
                 seed: random.next(), machine: MachineBoot.current(), now: now,
                 liveness: liveness)
+            if !engine.isUnderRepair { try? places.directory.removeSetAside() }
         } catch { throw NodeStartError(error, in: configuration.dir) }
         do throws(UVError) {
             return try NodeHost(
@@ -112,13 +113,29 @@ extension NodeHost {
         parameters.tailBytesMax = configuration.raftLogCache
         parameters.segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         do throws(LogStartError) {
-            let recovered = try directory.recoverLog(parameters)
-            if let torn = recovered.tornTail {
-                Logger(sink).notice(
-                    "log-tail-dropped bytes=\(torn.bytes) reason=\"not synced at the last stop\"")
-            }
+            let recovered = try directory.recoverLog(
+                parameters, mayRepair: configuration.members.count > 1)
+            tell(recovered, Logger(sink))
             return recovered
         } catch { throw NodeStartError(error, in: configuration.dir) }
+    }
+
+    private static func tell(_ recovered: borrowing RecoveredLog, _ log: Logger) {
+        if let torn = recovered.tornTail {
+            log.notice(
+                "log-tail-dropped bytes=\(torn.bytes) reason=\"not synced at the last stop\"")
+        }
+        guard let damage = recovered.damage else { return }
+        guard let repair = recovered.repair else {
+            log.warning(
+                "log-damaged effect=\"none, snapshots hold all of it\" reason=\"\(damage)\"")
+            return
+        }
+        log.warning(
+            """
+            log-damaged reason="\(damage)" effect="cut behind batch \(repair.lastBatch), \
+            \(repair.setAside.count) files set aside; what is lost comes from the peers, no vote before"
+            """)
     }
 
     /// Raises the limit of open files, or lowers `maxclients` to what it allows, as Redis does.

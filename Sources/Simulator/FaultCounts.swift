@@ -13,6 +13,9 @@ public enum Fault: Int, CaseIterable, Sendable, Comparable {
     /// A machine went down under writes that were not synced; so many at once that some may be lost; a
     /// node that had applied what was lost began anew.
     case unsyncedCut, majorityLoss, contradicted
+    /// A bit of a node's files was flipped; a log with such damage was cut at it; and the machine went
+    /// down in the midst of that; a node had everything back.
+    case bitFlipped, logCut, repairCut, repaired
 
     public static func < (left: Fault, right: Fault) -> Bool { left.rawValue < right.rawValue }
 }

@@ -5,7 +5,7 @@ internal import Engine
 /// for room.
 extension Simulation {
     func startSync(on node: SimulatedNode) {
-        guard let process = node.process, !process.log.isWorking, !process.log.queue.isEmpty else {
+        guard let process = node.process, !process.log.isWorking, process.log.hasWork else {
             return
         }
         if node.failsNextSync {

@@ -23,6 +23,10 @@ extension Simulation {
         let reading = node.clock.reading(at: now)
         do {
             node.process = try SimulatedProcess.start(on: node, options: options, now: reading)
+        } catch is SimulatedProcess.RepairCut {
+            counts.add(.repairCut)
+            scheduleRestart(number)
+            return
         } catch {
             node.refusal = "\(error)"
             if expectsRefusal == number { return }

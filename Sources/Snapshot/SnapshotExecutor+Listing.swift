@@ -42,6 +42,18 @@ extension SnapshotExecutor where Files: ~Copyable {
         }
     }
 
+    /// The newest snapshot of every group that is whole from its first byte to its last. Reads all of
+    /// them.
+    public mutating func newestWhole() throws(SnapshotFileError) -> [SnapshotSummary] {
+        var newest: [SnapshotSummary] = []
+        let ids = try files.names().compactMap { SnapshotID(fileName: $0) }
+        for id in ids.sorted(by: SnapshotID.isListedBefore)
+        where !newest.contains(where: { $0.id.group == id.group }) {
+            if let summary = try? verify(id) { newest.append(summary) }
+        }
+        return newest
+    }
+
     private mutating func summary(of id: SnapshotID) throws(SnapshotReadError) -> SnapshotSummary {
         let file: SnapshotFileHandle
         do throws(SnapshotFileError) { file = try files.open(id.fileName) } catch {

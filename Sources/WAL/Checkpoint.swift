@@ -89,6 +89,11 @@ struct HardState: Equatable {
     var term: Term = 0
     /// 0: none.
     var vote: UInt16 = 0
+
+    /// Whether this one came later: terms only rise, and a vote stands for its term.
+    func isNewer(than other: HardState) -> Bool {
+        term > other.term || (term == other.term && vote != 0 && other.vote == 0)
+    }
 }
 
 /// The node's own records that count: of each class the newest, in the order in which they came.

@@ -75,6 +75,8 @@
 //  W9 A file that is used again loses its header sector first: zeros, synced, then the rename to
 //     its new name, then a sync of the directory. Its old batches stay: they carry another salt and
 //     another segment number.
+//  W10 What a batch changes of terms, votes and node records is kept a second time beside the log
+//     (StateCopy.swift), written after the batch is durable and before that is reported.
 //  R1 The host syncs the files and the directory before recovery reads them: what a dead process
 //     wrote but did not sync is durable, or gone, before anybody relies on it.
 //  R2 Batches count in order, each with the right salt, segment, number, chain and checksums. The
@@ -82,13 +84,18 @@
 //  R3 That end is a *torn tail* if nothing proves that the failed batch was durable, and dropped.
 //     It is *corruption* if a later segment exists (W2), or a later batch header with a valid
 //     checksum and the right salt carries a mark at or above its number, or the last run left such
-//     a mark beside the log (WALMark.swift). Then the node refuses to start: cutting would forget what it has promised (Alagappan et al., FAST '18).
+//     a mark beside the log (WALMark.swift), or a state copy is of such a batch. To cut there would
+//     forget what the node has promised (Alagappan et al., FAST '18): see R6.
 //  R4 Recovery reads the newest gapless run of segments with whole headers, not below `oldest` of
 //     the newest one. The first checkpoint in it stands for everything before. Every further one
 //     must equal what the replay has come to.
 //  R5 If a group lacks entries at the end, or no checkpoint was found, then what is missing was
-//     needed: refused, and named. A segment that is missing or damaged while nothing in it is
-//     needed does no harm. The newest segment is always needed.
+//     needed, and is named. A segment that is missing or damaged while nothing in it is needed, or
+//     only what whole snapshots stand for, does no harm. The newest segment is always needed.
+//  R6 A damaged log is refused by a node without peers. Any other cuts it before the damage
+//     (WALRepair.swift), takes the small state from the copy beside it, and votes in no group until
+//     the group's leader has seen it acknowledge everything again. Refused, too, when that copy is
+//     damaged as well: then nobody knows how this node has voted.
 //
 // Why a dropped tail stays dropped. By W3 the next run opens a new segment, whose header names the
 // end at which recovery stopped. Once that header is durable, bytes behind that end are not read.

@@ -45,9 +45,20 @@ public final class RecoveredGroup {
     /// Whether all entries `firstIndex...lastIndex` were read.
     var isComplete: Bool { unreadLast < firstIndex }
 
+    /// Whether that holds, or what was not read is in a snapshot.
+    func isComplete(with snapshot: WALSnapshot) -> Bool {
+        isComplete || (snapshot.group == group && snapshot.index >= unreadLast)
+    }
+
     var tailBytes: Int { tail.count }
 
     var hardState: HardState { HardState(term: term, vote: vote?.raw ?? 0) }
+
+    /// Takes over a term and a vote that the log has lost.
+    func adopt(_ state: HardState) {
+        term = state.term
+        vote = state.vote == 0 ? nil : NodeID(state.vote)
+    }
 
     /// What the group's core starts from. Moves the tail out: once.
     public func restored() -> RestoredGroup {

@@ -11,16 +11,16 @@ struct SegmentScan: ~Copyable {
     init(pieceBytes: Int) { self.pieceBytes = pieceBytes }
 
     /// Replays a segment's batches into `state`: all up to `end` where a later segment says that
-    /// they were durable, else those that are whole. Returns where the next batch would lie.
+    /// they were durable, else those that are whole. `offset` is where the next batch would lie.
     mutating func replay(
         _ segment: SegmentHeader, upTo end: Int?, from source: borrowing some WALSource & ~Copyable,
-        _ expected: inout Expected, into state: inout RecoveredState
-    ) throws(WALError) -> Int {
-        var offset = SegmentHeader.size
+        _ expected: inout Expected, _ offset: inout Int, into state: inout RecoveredState
+    ) throws(WALError) {
+        offset = SegmentHeader.size
         while offset != end {
             let at = WALPosition(segment: segment.segment, offset: offset)
             guard let header = try readBatch(at, segment, expected, source) else {
-                if end == nil { return offset }
+                if end == nil { return }
                 throw .damaged(at, .batch(expected.number))
             }
             let total = BatchHeader.size + header.bodyLength
@@ -31,7 +31,6 @@ struct SegmentScan: ~Copyable {
             expected = Expected(number: header.number + 1, chain: header.checksum)
             offset += total
         }
-        return offset
     }
 
     /// The header of the expected batch, if it is whole at `at`; its bytes are in `piece` then.

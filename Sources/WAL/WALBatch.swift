@@ -7,7 +7,8 @@ public import Bytes
 ///    one, sync its directory entry;
 /// 2. write `bytes` at `position`;
 /// 3. sync, at once or in the mode's time; `mustSync` batches always at once;
-/// 4. store `mark`, unsynced, when the sync has returned.
+/// 4. when the sync has returned: write `stateCopy`, if there is one, over its file and sync that;
+///    store `mark`, unsynced. Only then is the batch reported.
 public struct WALBatch: ~Copyable, Sendable {
     /// A segment that comes into use with this batch.
     public struct Opening: Equatable, Sendable {
@@ -26,6 +27,8 @@ public struct WALBatch: ~Copyable, Sendable {
     public var bytes: ByteBuffer
     /// Identity of the log.
     public var log: UInt64 = 0
+    /// What the log's small state is with this batch, if the batch changes it.
+    public var stateCopy: WALStateCopy?
 
     /// What to store once everything up to this batch is durable.
     public var mark: WALMark { WALMark(log: log, segment: position.segment, batch: number) }

@@ -1,3 +1,4 @@
+internal import Bytes
 public import Raft
 
 /// Looks at a log without starting on it: for `skein check`, and for choosing the best of several
@@ -65,6 +66,11 @@ public struct WALReport: Sendable {
     public fileprivate(set) var lastKnown: [Group] = []
     /// The node's own records that the newest readable batch knows of.
     public fileprivate(set) var nodeRecords: [[UInt8]] = []
+    /// The newest entry of each group in any readable batch, also behind damage: what the node may
+    /// have acknowledged. Groups without entries are left out.
+    public fileprivate(set) var lastSeen: [(group: GroupID, index: LogIndex)] = []
+    /// A repair has cut the log behind `lastBatch`; the next start takes what is lost from the peers.
+    public fileprivate(set) var isCut = false
     /// Bytes of the segments that a start keeps.
     public fileprivate(set) var liveBytes = 0
 
@@ -110,21 +116,60 @@ extension WALReport {
         var expected = Expected(header)
         var scan = SegmentScan(pieceBytes: WALLimits.recoveryPieceBytes)
         let contents: Contents
+        var end = 0
         do throws(WALError) {
-            let end = try scan.replay(
-                header, upTo: next?.previousEnd, from: source, &expected, into: &state)
+            try scan.replay(
+                header, upTo: next?.previousEnd, from: source, &expected, &end, into: &state)
             if next == nil {
                 _ = try scan.judgeTail(of: header, at: end, size: size, expected, source)
             }
             contents = .batches(first: header.firstBatch, next: expected.number, end: end)
         } catch {
             contents = .damaged(first: header.firstBatch, next: expected.number, error)
+            lookBehindDamage(in: header, at: end, source)
         }
+        for group in state.groups { see(group.group, group.lastIndex) }
         if state.hasBeginning {
             lastKnown = state.groups.map { Group($0) }
             nodeRecords = state.nodeRecords.all.map(\.bytes)
         }
         return contents
+    }
+
+    private mutating func see(_ group: GroupID, _ index: LogIndex) {
+        guard index > 0 else { return }
+        if let at = lastSeen.firstIndex(where: { $0.group == group }) {
+            lastSeen[at].index = max(lastSeen[at].index, index)
+        } else {
+            lastSeen.append((group, index))
+        }
+    }
+
+    /// Notes the entries in whole batches behind damage. They were written by the run that wrote the
+    /// segment; whether all before them are there does not matter here.
+    private mutating func lookBehindDamage(
+        in segment: SegmentHeader, at end: Int, _ source: borrowing some WALSource & ~Copyable
+    ) {
+        var batches: [(offset: Int, header: BatchHeader)] = []
+        _ = try? SegmentScan.forEachSector(of: segment.segment, from: end, source) {
+            offset, header in
+            if header.salt == segment.salt { batches.append((offset, header)) }
+        }
+        for (offset, header) in batches {
+            var body = ByteBuffer()
+            let place = WALPosition(segment: segment.segment, offset: offset + BatchHeader.size)
+            try? source.read(place, count: header.bodyLength, into: &body)
+            guard body.count == header.bodyLength,
+                CRC32C.checksum(body.readable) == header.bodyChecksum
+            else { continue }
+            var from = 0
+            while from < body.count, body.readable[from] != 0,
+                let record = try? RecordHeader.decode(body.readable.extracting(from...))
+            {
+                if record.kind == .entries { see(record.group, record.b) }
+                from += RecordHeader.size + record.length
+            }
+        }
     }
 
     /// Reads the log as a start does; behind a refusal, up to the first damage that matters.
@@ -154,6 +199,9 @@ extension WALReport {
         lastBatch = replay.expected.number - 1
         groups = replay.state.groups.map { Group($0) }
         liveBytes = replay.segments.bytes
+        if let copy = source.stateCopies.newest {
+            isCut = copy.cutsDamage && copy.batch == lastBatch
+        }
     }
 }
 

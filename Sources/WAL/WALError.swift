@@ -32,6 +32,17 @@ public enum WALError: Error, Equatable, Sendable {
         }
     }
 
+    /// Whether other copies can stand in for what is lost. Not so where the operator can help better:
+    /// files of another log or version, a file that may not be read.
+    public var canBeRepaired: Bool {
+        switch self {
+        case .missingSegment: true
+        // EIO: the disk's own word that the bytes are lost.
+        case .unreadable(_, let errno): errno == 5
+        default: isOfDisk
+        }
+    }
+
     /// A literal that can be compared.
     public struct StaticText: Equatable, Sendable, ExpressibleByStringLiteral {
         public var text: StaticString

@@ -1,5 +1,5 @@
 public import Bytes
-internal import Raft
+public import Raft
 
 /// Where recovery reads from: the server's data directory, the simulator's disk, a test's array.
 ///
@@ -11,6 +11,8 @@ public protocol WALSource: ~Copyable {
     func size(of segment: UInt64) throws(WALError) -> Int
     /// The mark that the last run left, if there is one.
     var mark: WALMark? { get }
+    /// The copies of the small state beside the log.
+    var stateCopies: WALStateCopies { get }
     /// Appends `count` bytes from `position` on, or what there is up to the end of the file.
     func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError)
 }
@@ -18,6 +20,22 @@ public protocol WALSource: ~Copyable {
 extension WALSource where Self: ~Copyable {
     /// None: for sources that only live in memory.
     public var mark: WALMark? { nil }
+    /// None, likewise.
+    public var stateCopies: WALStateCopies { .none }
+}
+
+/// A snapshot of a group, which stands for all of its log up to an entry.
+public struct WALSnapshot: Hashable, Sendable {
+    public var group: GroupID
+    /// The last entry that is in it.
+    public var index: LogIndex
+    public var term: Term
+
+    public init(group: GroupID, index: LogIndex, term: Term) {
+        self.group = group
+        self.index = index
+        self.term = term
+    }
 }
 
 /// What the host chooses for a run of the log.
@@ -28,6 +46,9 @@ public struct WALParameters: Sendable {
     public var saltSeed: UInt64
     /// Bytes of entries, of all groups together, that recovery keeps for the groups' logs in memory.
     public var tailBytesMax = 16 << 20
+    /// The newest whole snapshot of each group that has one: damage in what they stand for is in
+    /// nobody's way.
+    public var snapshots: [WALSnapshot] = []
 
     public init(saltSeed: UInt64) { self.saltSeed = saltSeed }
 }
@@ -41,34 +62,35 @@ public enum WALRecovery {
         throws(WALError) -> RecoveredLog
     {
         let chain = try SegmentChain(source)
+        let copies = source.stateCopies
         guard let newest = chain.headers.last else {
             try chain.refuseLostHeader(in: source, nextBatch: 1)
             if let mark = source.mark { throw chain.contradiction(to: mark, end: 0, expected: 1) }
+            if let copy = copies.newest {
+                guard copy.cutsDamage, copy.batch == 0 else { throw .missingSegment(1) }
+                return RecoveredLog.lost(copy, parameters)
+            }
             var log = RecoveredLog.empty(parameters)
             log.spareSegments = chain.blank
             return log
         }
+        if let copy = copies.newest, copy.logIdentity != newest.logIdentity {
+            throw .foreignSegment(
+                newest.segment, reason: "the copy of the state beside it is of another log")
+        }
         var replay = LogReplay(chain, tailBytesMax: parameters.tailBytesMax)
         try replay.run(chain, source)
-        let tail = try replay.judge(chain, source)
+        let tail = try replay.judge(chain, source, parameters.snapshots)
         let trims = try replay.trims(source)
-        var writer = WALWriter(
-            WALWriter.Run(
-                logIdentity: newest.logIdentity, saltSeed: parameters.saltSeed,
-                segmentBytes: parameters.segmentBytes, firstSegment: newest.segment + 1,
-                previousEnd: replay.end),
-            WALWriter.Start(
-                nextBatch: replay.expected.number, chain: replay.expected.chain,
-                segments: replay.segments, nodeRecords: replay.state.nodeRecords,
-                indexes: replay.state.indexes, hardStates: replay.state.groups.map(\.hardState)))
-        writer.release()
-        _ = writer.takeReleased()
-        let oldest = writer.oldestSegment ?? newest.segment
-        return RecoveredLog(
-            nodeRecords: replay.state.nodeRecords.all.map(\.bytes), groups: replay.state.groups,
-            writer: writer, lastBatch: replay.expected.number - 1, tornTail: tail,
-            trims: trims.filter { $0.segment >= oldest }, spareSegments: chain.blank,
-            obsoleteSegments: source.segments.filter { $0 < oldest })
+        var log = RecoveredLog(
+            replay, newest, copies.newest?.sequence ?? 0, parameters, segments: source.segments)
+        log.noteEnd(tornTail: tail, trims: trims, spareSegments: chain.blank)
+        log.beginBehind(parameters.snapshots, whereverIncomplete: true)
+        if let copy = copies.newest, copy.cutsDamage, copy.batch == log.lastBatch {
+            // The last start did not come further than to cut the damage off.
+            log.adopt(copy)
+        }
+        return log
     }
 }
 
@@ -88,14 +110,16 @@ struct Expected {
 
 /// The replay of a chain of segments, from as far back as it is whole.
 struct LogReplay: ~Copyable {
-    private(set) var state: RecoveredState
-    private(set) var expected: Expected
+    fileprivate(set) var state: RecoveredState
+    fileprivate(set) var expected: Expected
     /// The segments replayed.
     private(set) var segments = LiveSegments()
     /// The end of the newest segment's last whole batch.
     private(set) var end = 0
     /// What stands between the replayed segments and older ones.
     private var obstacle: WALError?
+    /// The segment that is being replayed.
+    private var open: SegmentHeader?
     private let tailBytesMax: Int
 
     init(_ chain: SegmentChain, tailBytesMax: Int) {
@@ -116,9 +140,10 @@ struct LogReplay: ~Copyable {
         var scan = SegmentScan(pieceBytes: WALLimits.recoveryPieceBytes)
         for (i, header) in chain.headers.enumerated() {
             let next = i + 1 < chain.headers.count ? chain.headers[i + 1] : nil
+            open = header
             do throws(WALError) {
-                end = try scan.replay(
-                    header, upTo: next?.previousEnd, from: source, &expected, into: &state)
+                try scan.replay(
+                    header, upTo: next?.previousEnd, from: source, &expected, &end, into: &state)
             } catch {
                 guard let next, error.isOfDisk, skippingDamage else { throw error }
                 obstacle = error
@@ -127,8 +152,7 @@ struct LogReplay: ~Copyable {
                 segments.removeAll()
                 continue
             }
-            segments.append(
-                .init(number: header.segment, firstBatch: header.firstBatch, end: end))
+            closeSegment()
             guard let next else { break }
             guard next.firstBatch == expected.number, next.chain == expected.chain else {
                 throw .damaged(WALPosition(segment: next.segment, offset: 0), .segmentHeader)
@@ -136,11 +160,33 @@ struct LogReplay: ~Copyable {
         }
     }
 
+    /// The replay failed: takes the segment in which it did among those that count, if a whole batch
+    /// of it was found.
+    mutating func endEarly() {
+        if end > SegmentHeader.size || segments.all.isEmpty {
+            closeSegment()
+        } else {
+            open = nil
+            end = segments.all.last?.end ?? 0
+        }
+    }
+
+    private mutating func closeSegment() {
+        guard let header = open else { return }
+        open = nil
+        segments.append(.init(number: header.segment, firstBatch: header.firstBatch, end: end))
+    }
+
     /// Judges what lies behind the last batch (R3), and whether all that is needed is there (R5).
-    func judge(_ chain: SegmentChain, _ source: borrowing some WALSource & ~Copyable)
-        throws(WALError) -> RecoveredLog.TornTail?
-    {
+    func judge(
+        _ chain: SegmentChain, _ source: borrowing some WALSource & ~Copyable,
+        _ snapshots: [WALSnapshot]
+    ) throws(WALError) -> RecoveredLog.TornTail? {
         let newest = chain.headers[chain.headers.count - 1]
+        if let copy = source.stateCopies.newest, copy.batch >= expected.number {
+            throw .damaged(
+                WALPosition(segment: newest.segment, offset: end), .batch(expected.number))
+        }
         if let mark = source.mark, mark.log == newest.logIdentity, mark.batch >= expected.number {
             throw chain.contradiction(to: mark, end: end, expected: expected.number)
         }
@@ -150,7 +196,10 @@ struct LogReplay: ~Copyable {
         try chain.refuseLostHeader(in: source, nextBatch: expected.number)
         // The batches of the very first segment begin with nothing.
         let isFromBeginning = state.hasBeginning || expected.number == 1
-        guard !isFromBeginning || !state.groups.allSatisfy(\.isComplete) else { return tail }
+        let isComplete = state.groups.allSatisfy { group in
+            group.isComplete || snapshots.contains { group.isComplete(with: $0) }
+        }
+        guard !isFromBeginning || !isComplete else { return tail }
         let before = chain.headers[0].segment - 1
         switch (obstacle, tail) {
         // Segments are given up only after a durable record says that they can be. If it is the
@@ -208,6 +257,27 @@ struct SegmentChain {
         let used = files.lastIndex { if case .used = $0.file { true } else { false } }
         try takeSpares(files[(used.map { $0 + 1 } ?? 0)...])
         if let used { try takeRun(files[...used]) }
+    }
+
+    /// The oldest run of whole headers, without gaps, from the first segment that the newest whole one
+    /// says was needed: what a repair of a damaged log can keep.
+    init(prefixOf source: borrowing some WALSource & ~Copyable) throws(WALError) {
+        var files: [SegmentHeader] = []
+        for segment in source.segments {
+            do throws(WALError) {
+                if let header = try SegmentHeader.read(segment, source) { files.append(header) }
+            } catch {
+                guard error.isOfDisk else { throw error }
+            }
+        }
+        guard let newest = files.last else { return }
+        for header in files where header.segment >= max(1, newest.oldest) {
+            guard header.logIdentity == newest.logIdentity else {
+                throw .foreignSegment(header.segment, reason: "it was written by another log")
+            }
+            if let last = headers.last, header.segment != last.segment + 1 { break }
+            headers.append(header)
+        }
     }
 
     /// Files behind the newest used one: preallocated, one after the other.

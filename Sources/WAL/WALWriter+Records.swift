@@ -22,6 +22,7 @@ extension WALWriter {
             .init(replacing: replacing, bytes: ByteBuffer(copying: bytes).copyBytes()))
         note(.node, slot: 0, a: UInt64(pendingNodeRecords.count - 1), offset: offset)
         pendingMustSync = true
+        pendingChangesState = true
     }
 
     /// Adds a group's term and vote; the last one added counts.
@@ -33,6 +34,7 @@ extension WALWriter {
             RecordHeader(kind: .hardState, group: group, a: term, b: vote, length: 0))
         note(.hardState, slot: slot, a: term, b: vote, offset: offset)
         pendingMustSync = true
+        pendingChangesState = true
     }
 
     /// Voids the group's entries from `index` on; they must exist.

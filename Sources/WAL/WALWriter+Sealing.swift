@@ -65,7 +65,17 @@ extension WALWriter {
         pendingMustSync = false
         return WALBatch(
             number: nextBatch - 1, position: position, opens: opening, mustSync: mustSync,
-            bytes: pending.take(), log: run.logIdentity)
+            bytes: pending.take(), log: run.logIdentity, stateCopy: takeStateCopy())
+    }
+
+    /// The second copy of what the batch just sealed has changed.
+    private mutating func takeStateCopy() -> WALStateCopy? {
+        guard pendingChangesState else { return nil }
+        pendingChangesState = false
+        defer { stateSequence += 1 }
+        return WALStateCopy(
+            sequence: stateSequence, logIdentity: run.logIdentity, batch: lastBatch,
+            cutsDamage: false, checkpoint: checkpoint())
     }
 
     /// Puts a checkpoint of everything sealed in front of the pending records (W7); returns by how

@@ -24,6 +24,8 @@ public struct WALWriter: ~Copyable {
     /// What the log holds. Made by recovery.
     struct Start {
         var nextBatch: UInt64 = 1
+        /// Of the next copy of the small state.
+        var stateSequence: UInt64 = 1
         var chain: UInt32 = 0
         var segments = LiveSegments()
         var nodeRecords = NodeRecords()
@@ -75,6 +77,10 @@ public struct WALWriter: ~Copyable {
     var pendingChanges: [PendingChange] = []
     var pendingNodeRecords: [NodeRecords.Record] = []
     var pendingMustSync = false
+    /// A term, a vote or a node record is among the pending ones.
+    var pendingChangesState = false
+    /// Of the next copy of the small state.
+    var stateSequence: UInt64
     var expectedBatchBytes = 4096
 
     /// All batches up to this number are on stable storage.
@@ -108,6 +114,7 @@ public struct WALWriter: ~Copyable {
         nodeRecords = start.nodeRecords
         segments = start.segments
         nextBatch = start.nextBatch
+        stateSequence = start.stateSequence
         chain = start.chain
         // What recovery read had been synced before (R1).
         durableBatch = start.nextBatch - 1

@@ -13,6 +13,8 @@ internal import WAL
 ///   written by a node that may lack entries: it would be forgotten.
 /// - `bootstrap`: the node takes part in the first vote, together with exactly these directories.
 /// - `bound`: genesis is applied; holds the cluster map.
+/// - `distrusted`: the log was cut at damage; in these groups it may lack entries that this node has
+///   acknowledged. Written again whenever a group has them back; empty at the end.
 /// - `lineage`: the clusters that this one was made of by `skein recover`, oldest first.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
@@ -20,6 +22,7 @@ enum NodeRecord: Equatable {
     case stopped(UInt64)
     case bootstrap([Admitted])
     case bound([UInt8])
+    case distrusted([UInt32])
     case lineage([Lineage])
 
     private static let version: UInt8 = 1
@@ -31,6 +34,7 @@ enum NodeRecord: Equatable {
         case .boot, .stopped: 2
         case .bootstrap: 3
         case .bound: 4
+        case .distrusted: 5
         case .lineage: 7
         }
     }
@@ -68,6 +72,10 @@ enum NodeRecord: Equatable {
         case .bound(let map):
             bytes.append(UInt8(4))
             bytes.append(map)
+        case .distrusted(let groups):
+            bytes.append(UInt8(6))
+            bytes.append(varint: UInt64(groups.count))
+            for group in groups { bytes.append(littleEndian: group) }
         case .lineage(let clusters):
             bytes.append(UInt8(7))
             bytes.append(varint: UInt64(clusters.count))
@@ -110,6 +118,10 @@ enum NodeRecord: Equatable {
             self = .bound(try reader.readBytes(rest).copied)
         case 5:
             self = .stopped(try reader.read())
+        case 6:
+            var groups: [UInt32] = []
+            for _ in 0..<(try reader.readCount()) { groups.append(try reader.read()) }
+            self = .distrusted(groups)
         case 7:
             var clusters: [Lineage] = []
             for _ in 0..<(try reader.readCount()) {

@@ -112,6 +112,9 @@ extension NodeState {
             // For ever, until `considerTrust` ends it.
             replicas[index].core.silence(until: now.boot + .seconds(1_000_000_000))
         }
+        if mayLackEntries || distrustedGroups.contains(group) {
+            replicas[index].distrustLog(now: now.boot)
+        }
         routes.append(Route())
         snapshots.groups.append(SnapshotBoard.Group())
         audits.append(AuditBoard())

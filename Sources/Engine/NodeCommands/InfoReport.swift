@@ -139,6 +139,7 @@ enum InfoReport {
             "wal_live_bytes:\(node.wal.liveBytes)", "wal_held_bytes:\(node.wal.heldBytes)",
             "wal_max_size:\(node.configuration.walMaxSize)", "wal_held_by_group:\(holder)",
             "wal_slowest_follower:\(lagging)",
+            "wal_groups_under_repair:\(node.distrustedGroups.count)",
             "wal_batches:\(node.statistics.logBatches)", "wal_last_batch:\(node.wal.lastBatch)",
             "wal_durable_batch:\(node.wal.durableBatch)",
         ]

@@ -168,7 +168,7 @@ extension ClusterRecovery {
                 .stopped(boots),
                 .bootstrap([Admitted(node: 1, incarnation: incarnation)]),
                 .bound(encoded.copyBytes()),
-                .lineage(lineage),
+                .lineage(lineage), .distrusted([]),
             ]
             self.groups = groups
             account = ClusterRecovery.account(

@@ -70,6 +70,12 @@ extension ClusterRecovery {
                 "  \(group.id): term \(group.term) had begun and this node has no entry of it (its last is of term \(group.endTerm)): it may well lag behind"
             )
         }
+        if !history.distrusted.isEmpty {
+            let groups = history.distrusted.map { "\(GroupID($0))" }.joined(separator: ", ")
+            lines.append(
+                "  the log was cut at damage, and the others had not given back yet what was lost of \(groups)"
+            )
+        }
         if let running = history.running {
             if running.mayLackEntries {
                 lines.append(
@@ -101,13 +107,13 @@ extension ClusterRecovery {
         let vote = group.vote.map { "node \($0.raw)" } ?? "nobody"
         var text =
             "last entry \(group.end) of term \(group.endTerm), in term \(group.term) voted for \(vote)"
+        let open = group.end - group.snapshotIndex
         if group.snapshotIndex > 0 {
             text += "; committed for certain up to \(group.snapshotIndex) (snapshot)"
+            text += open > 0 ? "; \(open) entries behind that, kept" : ""
         } else {
-            text += "; how much of it was committed is not written down"
+            text += "; how much of it was committed is not written down; all of it is kept"
         }
-        let open = group.end - group.snapshotIndex
-        text += open > 0 ? "; \(open) entries behind that, kept" : ""
         return text
     }
 }

@@ -50,8 +50,11 @@ extension Replica {
     }
 
     mutating func requireSnapshot(now: Instant) {
-        core.requireSnapshot(now: now, effects: &effects)
+        core.requireSnapshot(logIsWhole: core.isLogWhole, now: now, effects: &effects)
     }
+
+    /// The log may lack entries that this replica has acknowledged.
+    mutating func distrustLog(now: Instant) { core.distrustLog(now: now, effects: &effects) }
 
     /// The state is lost, and a peer must send it.
     var lacksState: Bool { core.needsSnapshot }

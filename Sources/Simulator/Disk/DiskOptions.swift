@@ -14,6 +14,8 @@ public struct DiskOptions: Equatable, Sendable {
     public var survival = 0.5
     /// Chance that a read of old entries fails.
     public var readFailure = 0.0
+    /// Chance that the machine goes down while a start cuts a damaged log.
+    public var repairCut = 0.0
     /// When the log thread syncs.
     public var mode = SyncMode.always
     /// The log thread takes at most this many batches for one sync.

@@ -9,8 +9,52 @@ public struct VirtualDisk {
     private var files: [UInt64: VirtualFile] = [:]
     /// What the log thread knows to be durable; survives a kill, and a loss of power by chance.
     public var mark: WALMark?
+    /// The copies of the log's small state beside it.
+    private var stateFiles = [VirtualFile](
+        repeating: VirtualFile(size: 0), count: WALStateCopy.slots)
 
     public init() {}
+
+    public var stateCopies: WALStateCopies {
+        WALStateCopies { slot in
+            let file = stateFiles[slot]
+            return ByteBuffer(copying: file.read(offset: 0, count: file.size).span)
+        }
+    }
+
+    /// Durable after `syncStateFiles`.
+    public mutating func write(_ copy: WALStateCopy) {
+        let bytes = copy.encode().copyBytes()
+        stateFiles[copy.slot].write(offset: 0, bytes: bytes.span)
+    }
+
+    public mutating func syncStateFiles() {
+        for slot in stateFiles.indices { stateFiles[slot].sync() }
+    }
+
+    /// Bytes of a copy's file; 0 before it was written.
+    public func stateFileBytes(_ slot: Int) -> Int { stateFiles[slot].size }
+
+    /// Flips one bit of a copy, durably.
+    public mutating func flipStateBit(_ slot: Int, offset: Int, bit: Int) {
+        stateFiles[slot].flipBit(offset: offset, bit: bit)
+    }
+
+    /// What a start has to do on a damaged log. In the server a crash can come between any two of the
+    /// steps: `steps` says after how many of them it does.
+    /// - Returns: whether all of them were done.
+    public mutating func carryOut(_ repair: WALRepair, steps: Int = .max) -> Bool {
+        guard steps > 0 else { return false }
+        write(repair.intent)
+        syncStateFiles()
+        guard steps > 1 else { return false }
+        mark = nil
+        for (number, segment) in repair.setAside.enumerated() {
+            guard steps > number + 2 else { return false }
+            remove(segment)
+        }
+        return true
+    }
 
     /// The segments that exist, ascending.
     public var segments: [UInt64] { files.keys.sorted() }
@@ -58,6 +102,9 @@ public struct VirtualDisk {
     public mutating func powerCut(survival: Double, random: inout SeededGenerator) -> Int {
         var lost = 0
         if !random.happens(survival) { mark = nil }
+        for slot in stateFiles.indices {
+            lost += stateFiles[slot].powerCut(survival: survival, random: &random)
+        }
         for segment in segments {
             lost += files[segment]?.powerCut(survival: survival, random: &random) ?? 0
         }
@@ -68,6 +115,7 @@ public struct VirtualDisk {
     public var dirtySectors: Int {
         var count = 0
         for segment in segments { count += files[segment]?.dirty.count ?? 0 }
+        for file in stateFiles { count += file.dirty.count }
         return count
     }
 
@@ -83,6 +131,11 @@ public struct VirtualDisk {
             var word = ByteBuffer()
             word.append(littleEndian: segment)
             word.append(littleEndian: files[segment]?.checksum ?? 0)
+            crc = CRC32C.checksum(word.readable, continuing: crc)
+        }
+        for file in stateFiles {
+            var word = ByteBuffer()
+            word.append(littleEndian: file.checksum)
             crc = CRC32C.checksum(word.readable, continuing: crc)
         }
         return crc

@@ -1,6 +1,7 @@
 internal import Bytes
 internal import DequeModule
 internal import Snapshot
+internal import WAL
 
 /// The snapshot directory of a node: files by name, as a disk shows them and as a power cut leaves them.
 ///
@@ -155,6 +156,14 @@ struct SnapshotThread: ~Copyable {
 
     /// What a start finds.
     mutating func list() throws -> [SnapshotSummary] { try executor.list().snapshots }
+
+    /// What recovery of a damaged log asks for.
+    mutating func newestWhole() -> [WALSnapshot] {
+        let summaries = (try? executor.newestWhole()) ?? []
+        return summaries.map {
+            WALSnapshot(group: $0.id.group, index: $0.id.index, term: $0.id.term)
+        }
+    }
 
     mutating func add(_ commands: [SnapshotCommand]) { queue.append(contentsOf: commands) }
 

@@ -7,6 +7,7 @@ struct DiskSource: WALSource {
 
     var segments: [UInt64] { disk.segments }
     var mark: WALMark? { disk.mark }
+    var stateCopies: WALStateCopies { disk.stateCopies }
 
     func size(of segment: UInt64) throws(WALError) -> Int { disk.size(of: segment) ?? 0 }
 

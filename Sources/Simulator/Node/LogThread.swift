@@ -27,6 +27,8 @@ struct LogThread {
         var last: UInt64
         var syncs: Bool
         var mark: WALMark?
+        /// Only copies of the small state are being written.
+        var isOfCopies = false
     }
 
     private(set) var queue: Deque<LogBatch> = []
@@ -35,13 +37,17 @@ struct LogThread {
     /// Invariant: `synced <= written`.
     private var written: UInt64 = 0
     private var synced: UInt64 = 0
+    /// Of durable batches, which are not reported before the copies are durable, too.
+    private var copies: [WALStateCopy] = []
+    private var reported = LogProgress(written: 0, synced: 0)
     /// The open segment.
     private var segment: UInt64?
     /// Segments that the log has given up, whose files are still there; oldest first.
     private var spares: [UInt64] = []
 
     var isWorking: Bool { work != nil }
-    var isIdle: Bool { !isWorking && queue.isEmpty }
+    var hasWork: Bool { !queue.isEmpty || !copies.isEmpty }
+    var isIdle: Bool { !isWorking && !hasWork }
 
     mutating func add(_ batch: LogBatch) {
         if let last = lastNumber {
@@ -82,7 +88,14 @@ struct LogThread {
         on disk: inout VirtualDisk, batchesMax: Int, mode: SyncMode, hasRoom: Bool = true,
         mayWrite: Bool = true
     ) -> Begun {
-        guard !isWorking, let first = queue.first else { return .nothing }
+        guard !isWorking else { return .nothing }
+        if let copy = copies.first {
+            disk.write(copy)
+            copies.removeFirst()
+            work = Work(last: written, syncs: true, isOfCopies: true)
+            return .work(taken: 0, syncs: true)
+        }
+        guard let first = queue.first else { return .nothing }
         if first.opens != nil {
             if segment != nil, synced < written {
                 work = Work(last: written, syncs: true)
@@ -109,6 +122,7 @@ struct LogThread {
             last = batch.number
             syncs = syncs || batch.mustSync
             mark = batch.mark
+            if let copy = batch.stateCopy { copies.append(copy) }
             taken += 1
         }
         work = Work(last: last, syncs: syncs, mark: mark)
@@ -121,13 +135,18 @@ struct LogThread {
             invariantFailed("work ended that never began")
         }
         work = nil
-        written = done.last
-        if done.syncs {
-            disk.sync(segment)
-            if let mark = done.mark { disk.mark = mark }
-            synced = done.last
+        if done.isOfCopies {
+            disk.syncStateFiles()
+        } else {
+            written = done.last
+            if done.syncs {
+                disk.sync(segment)
+                if let mark = done.mark { disk.mark = mark }
+                synced = done.last
+            }
         }
-        return LogProgress(written: written, synced: synced)
+        if copies.isEmpty { reported = LogProgress(written: written, synced: synced) }
+        return reported
     }
 
     /// The process stops in an orderly way: everything is written and synced, unless there is no room.
@@ -141,13 +160,14 @@ struct LogThread {
     /// The sync that `everysec` makes on another thread: what is written later is not covered.
     /// - Returns: up to where it reaches; nil when there is nothing to sync.
     mutating func beginBackgroundSync(on disk: inout VirtualDisk) -> UInt64? {
-        guard synced < written, let segment else { return nil }
+        guard copies.isEmpty, synced < written, let segment else { return nil }
         disk.sync(segment)
         return written
     }
 
     mutating func endBackgroundSync(upTo batch: UInt64) -> LogProgress {
         synced = max(synced, batch)
-        return LogProgress(written: written, synced: synced)
+        if copies.isEmpty { reported = LogProgress(written: written, synced: synced) }
+        return reported
     }
 }

@@ -60,6 +60,8 @@ struct LogBatch {
     var bytes: [UInt8]
     /// Stored when the batch is durable.
     var mark: WALMark?
+    /// Written and synced behind the batch, before that is reported.
+    var stateCopy: WALStateCopy?
 }
 
 /// A wish to read old log records.

@@ -62,7 +62,17 @@ final class SimulatedProcess {
         for segment in node.disk.segments { node.disk.sync(segment) }
         var parameters = WALParameters(saltSeed: node.random.next())
         parameters.segmentBytes = options.segmentBytes
-        let recovered = try WALRecovery.recover(from: DiskSource(disk: node.disk), parameters)
+        node.disk.syncStateFiles()
+        var snapshots = SnapshotThread(on: node.snapshots)
+        let recovered = try WALRecovery.open(
+            DiskSource(disk: node.disk), parameters, mayRepair: options.nodes > 1,
+            snapshots: { snapshots.newestWhole() })
+        if let repair = recovered.repair {
+            // Power can be lost in the midst of a repair, too.
+            let cut = node.random.happens(options.disk.repairCut)
+            let steps = cut ? node.random.integer(0...(repair.setAside.count + 2)) : .max
+            guard node.disk.carryOut(repair, steps: steps) else { throw RepairCut() }
+        }
         for segment in recovered.obsoleteSegments { node.disk.remove(segment) }
         let configuration = try Configuration.simulated(node: node.number, options: options)
         let liveness = PairLiveness(
@@ -70,13 +80,15 @@ final class SimulatedProcess {
             peers: (1...options.nodes).map { NodeID(UInt16($0)) },
             promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
             diskStallLimit: configuration.diskStallLimit, now: now.boot)
-        var snapshots = SnapshotThread(on: node.snapshots)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: try snapshots.list(),
             seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)
         return SimulatedProcess(
             life: node.life, engine: engine, liveness: liveness, snapshots: snapshots)
     }
+
+    /// The machine went down while it cut a damaged log.
+    struct RepairCut: Error {}
 
     // A turn
 
@@ -174,7 +186,8 @@ final class SimulatedProcess {
                     number: batch.number, segment: batch.position.segment,
                     offset: batch.position.offset,
                     opens: batch.opens.map { ($0.segment, $0.capacity) }, mustSync: batch.mustSync,
-                    bytes: batch.bytes.copyBytes(), mark: batch.mark))
+                    bytes: batch.bytes.copyBytes(), mark: batch.mark,
+                    stateCopy: batch.stateCopy))
         }
         outbound.reads = engine.outbox.logReads.map {
             LogReadWish(
@@ -282,6 +295,9 @@ final class SimulatedProcess {
 
     /// Whether the engine knows that its log may lack what it has acknowledged.
     var mayLackEntries: Bool { engine.mayLackEntries }
+
+    /// Whether its log was cut at damage, and is not whole again.
+    var isUnderRepair: Bool { engine.isUnderRepair }
 
     /// The state hash of a group's replica here, at what it has applied.
     func stateHash(_ group: UInt32) -> UInt64? { engine.stateHash(GroupID(group)) }

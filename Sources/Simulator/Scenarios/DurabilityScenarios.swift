@@ -12,8 +12,12 @@ extension Scenario {
             options: singleNode, play: powerCuts),
         Scenario(
             "damage-below-mark",
-            "a bit flips in what was durable: recovery refuses, and says where",
+            "a bit flips in what was durable: no vote before the peers have given back what is lost",
             play: damage),
+        Scenario(
+            "damage-below-mark-single",
+            "a bit flips on a node that has no peers: recovery refuses, and says where",
+            options: singleNode, play: damageAlone),
         Scenario(
             "full-disk-everywhere",
             "no disk has room: writes wait or are refused, reads go on, and it passes by itself",
@@ -95,20 +99,45 @@ extension Scenario {
         // Well inside of what was synced and superseded by later syncs.
         disk.flipBit(segment, offset: 3000, bit: 4)
         simulation.nodes[victim].disk = disk
-        simulation.expectsRefusal = victim
         stage.start(victim)
-        guard let refusal = simulation.nodes[victim].refusal else {
-            throw .broken("a damaged log was accepted")
+        try stage.expect(simulation.nodes[victim].isUp, "a damaged log keeps a node from its peers")
+        try stage.require(
+            simulation.nodes[victim].process?.isUnderRepair == true, "the damage met nothing")
+        stage.freeze(leader)
+        stage.pass(.seconds(5))
+        try stage.expect(
+            stage.nodes.allSatisfy { $0 == leader || stage.reading($0)?.isLeader != true },
+            "a node that lacks entries helped to elect")
+        stage.thaw(leader)
+        try stage.wait("the log to be whole again") {
+            simulation.nodes[victim].process?.isUnderRepair == false
+        }
+        try stage.call(1, to: try stage.waitForLeader(), ClientCommand("SET", "after", "1"))
+    }
+
+    private static func damageAlone(_ stage: Stage) throws(ScenarioError) {
+        let leader = try stage.waitForLeader()
+        try stage.connect(1, to: leader)
+        for number in 0..<50 { try stage.call(1, ClientCommand("SET", "d\(number)", "value")) }
+        stage.kill(leader)
+        let simulation = stage.simulation
+        guard let segment = simulation.nodes[leader].disk.segments.first else {
+            throw .precondition("an empty disk")
+        }
+        simulation.nodes[leader].disk.flipBit(segment, offset: 3000, bit: 4)
+        simulation.expectsRefusal = leader
+        stage.start(leader)
+        guard let refusal = simulation.nodes[leader].refusal else {
+            throw .broken("a damaged log was accepted, and nobody has what it lacks")
         }
         try stage.expect(
             refusal.contains("wal-") && refusal.contains("offset"),
             "the refusal does not say where: \(refusal)")
-        // The others go on. The disk is repaired by hand, as the operator would from a copy.
-        try stage.call(1, ClientCommand("SET", "after", "1"))
-        simulation.nodes[victim].disk.flipBit(segment, offset: 3000, bit: 4)
+        // Repaired by hand, as the operator would from a copy of the disk.
+        simulation.nodes[leader].disk.flipBit(segment, offset: 3000, bit: 4)
         simulation.expectsRefusal = nil
-        stage.start(victim)
-        try stage.expect(simulation.nodes[victim].isUp, "the repaired disk was refused")
+        stage.start(leader)
+        try stage.expect(simulation.nodes[leader].isUp, "the repaired disk was refused")
     }
 
     private static func setOneByOne(

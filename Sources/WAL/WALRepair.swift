@@ -1,0 +1,116 @@
+internal import Bytes
+internal import Raft
+
+/// How a damaged log is made fit for a start, in a cluster whose other members have what is lost.
+///
+/// The log is cut before the damage. What was behind is set aside; the entries come again from the
+/// peers. Terms, votes and node records must not be lost with them: they are in the copies beside
+/// the log (`WALStateCopy`), or there is no repair.
+///
+/// The host executes it in this order, each step durable before the next begins:
+/// 1. write `intent` over its file: from now on every start knows that entries may be missing, and
+///    goes on with this repair, however far it came;
+/// 2. remove the mark beside the log (`WALMark`), which knows of batches that are cut off;
+/// 3. set the files of `setAside` aside, in this order;
+/// 4. start. The first batch of the run holds what `intent` knows and the log does not.
+public struct WALRepair: Sendable {
+    /// What was found.
+    public let damage: WALError
+    public let intent: WALStateCopy
+    /// Segments behind the damage, the newest first.
+    public let setAside: [UInt64]
+    /// The last batch that is kept; 0 if nothing is.
+    public let lastBatch: UInt64
+}
+
+extension WALRecovery {
+    /// Recovers the log for a start, damaged or not. Changes nothing; what the host has to do first
+    /// is in the result's `repair`.
+    ///
+    /// Damage in what snapshots stand for is in nobody's way. Other damage is cut off when peers can
+    /// give back what was lost.
+    ///
+    /// - Parameters:
+    ///   - mayRepair: the groups have other members.
+    ///   - snapshots: the newest whole snapshot of every group that has one. Asked for only when the
+    ///     log is damaged, since somebody has to read them through.
+    /// - Throws: the damage, where it cannot be repaired.
+    public static func open(
+        _ source: borrowing some WALSource & ~Copyable, _ parameters: WALParameters,
+        mayRepair: Bool, snapshots: () -> [WALSnapshot]
+    ) throws(WALError) -> RecoveredLog {
+        let damage: WALError
+        do throws(WALError) { return try recover(from: source, parameters) } catch {
+            damage = error
+        }
+        guard damage.canBeRepaired else { throw damage }
+        var parameters = parameters
+        parameters.snapshots = snapshots()
+        do throws(WALError) {
+            var log = try recover(from: source, parameters)
+            log.damage = damage
+            return log
+        } catch {
+            guard mayRepair else { throw damage }
+        }
+        var log = try repair(damage, from: source, parameters)
+        log.damage = damage
+        return log
+    }
+
+    /// Recovers what is left of a log that `recover` refuses: only where other nodes have all that
+    /// was acknowledged. The result says `wasCut`. Changes nothing yet: see `WALRepair`.
+    ///
+    /// - Throws: `damage` itself when no repair is possible: it is not the damage of a disk, or it is
+    ///   not certain what this node has voted for.
+    public static func repair(
+        _ damage: WALError, from source: borrowing some WALSource & ~Copyable,
+        _ parameters: WALParameters
+    ) throws(WALError) -> RecoveredLog {
+        guard damage.canBeRepaired, let copy = source.stateCopies.trusted else { throw damage }
+        let chain = try SegmentChain(prefixOf: source)
+        guard let first = chain.headers.first else {
+            return lost(copy, damage, source.segments, parameters)
+        }
+        guard first.logIdentity == copy.logIdentity else { throw damage }
+        var replay = LogReplay(chain, tailBytesMax: parameters.tailBytesMax)
+        do throws(WALError) {
+            try replay.run(chain, source, skippingDamage: false)
+        } catch {
+            // A log that was written wrongly is no case for a repair.
+            guard error.canBeRepaired else { throw damage }
+            replay.endEarly()
+        }
+        guard replay.state.hasBeginning, let last = replay.segments.all.last,
+            let newest = chain.headers.first(where: { $0.segment == last.number })
+        else { return lost(copy, damage, source.segments, parameters) }
+        var intent = copy
+        intent.sequence += 1
+        intent.batch = replay.expected.number - 1
+        intent.cutsDamage = true
+        var log = RecoveredLog(
+            replay, newest, intent.sequence, parameters, segments: source.segments)
+        log.adopt(intent)
+        log.beginBehind(parameters.snapshots, whereverIncomplete: false)
+        log.repair = WALRepair(
+            damage: damage, intent: intent,
+            setAside: source.segments.filter { $0 > newest.segment }.reversed(),
+            lastBatch: intent.batch)
+        return log
+    }
+
+    /// Nothing of the log can be used.
+    private static func lost(
+        _ copy: WALStateCopy, _ damage: WALError, _ segments: [UInt64],
+        _ parameters: WALParameters
+    ) -> RecoveredLog {
+        var intent = copy
+        intent.sequence += 1
+        intent.batch = 0
+        intent.cutsDamage = true
+        var log = RecoveredLog.lost(intent, parameters)
+        log.repair = WALRepair(
+            damage: damage, intent: intent, setAside: segments.reversed(), lastBatch: 0)
+        return log
+    }
+}
