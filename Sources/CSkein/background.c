@@ -1,4 +1,4 @@
-// sync_file_range and ioprio_set are Linux's own, and out of Swift's reach.
+// sync_file_range, fallocate and ioprio_set are Linux's own, and out of Swift's reach.
 #define _GNU_SOURCE
 #include "CSkein.h"
 
@@ -29,7 +29,18 @@ int skein_await_writeback(int descriptor, int64_t offset, int64_t count) {
                            SYNC_FILE_RANGE_WAIT_AFTER;
     return sync_file_range(descriptor, offset, count, flags) == 0 ? 0 : errno;
 }
+
+int skein_allocate(int descriptor, int64_t count) {
+    int status;
+    do status = fallocate(descriptor, 0, 0, count);
+    while (status != 0 && errno == EINTR);
+    return status == 0 ? 0 : errno;
+}
 #else
+int skein_allocate(int descriptor, int64_t count) {
+    (void)descriptor, (void)count;
+    return ENOSYS;
+}
 void skein_yield_to_others(int nice) { (void)nice; }
 int skein_start_writeback(int descriptor, int64_t offset, int64_t count) {
     (void)descriptor, (void)offset, (void)count;

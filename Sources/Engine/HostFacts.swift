@@ -20,6 +20,10 @@ public struct HostFacts: Sendable {
     public var startBytes = 0
     /// Bytes of RAM that the machine has.
     public var systemBytes = 0
+    /// Bytes of the data directory's file system that can still be allocated, and what the node holds
+    /// back of it in a file.
+    public var diskFreeBytes = 0
+    public var diskReserveBytes = 0
     /// Microseconds of processor time.
     public var userTime: Int64 = 0
     public var systemTime: Int64 = 0

@@ -30,6 +30,7 @@ struct NodeHistory {
     var admitted: [Admitted]?
     var map: [UInt8]?
     var distrusted: [UInt32] = []
+    var lineage: [Lineage] = []
 
     init(_ records: [[UInt8]]) throws(StartError) {
         for record in records {
@@ -48,6 +49,7 @@ struct NodeHistory {
                 case .bootstrap(let admitted): self.admitted = admitted
                 case .bound(let map): self.map = map
                 case .distrusted(let groups): distrusted = groups
+                case .lineage(let clusters): lineage = clusters
                 }
             } catch {
                 throw .unreadable("a record of the node itself is damaged: \(error)")
@@ -137,6 +139,7 @@ extension NodeState {
         self.random = random
         boot = history.boots + 1
         admitted = history.admitted ?? []
+        lineage = history.lineage
         membership = history.map != nil ? .bound : history.admitted != nil ? .bootstrapping : .empty
         startedOnEmptyDirectory = recovered.isEmpty
         self.recovered = recovered.groups

@@ -330,7 +330,8 @@ extension NodeState {
         considerGenesis(now: now)
         considerTrust(now: now)
         considerRepaired()
-        checkGrowth()
+        considerSpace(now: now)
+        checkGrowth(now: now)
         for group in 0..<replicas.count {
             route(group, now: now)
             if replicas[group].core.role == .leader {

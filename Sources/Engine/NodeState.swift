@@ -25,6 +25,8 @@ struct NodeState: ~Copyable {
     let machine: UInt64
     var membership: Membership
     var admitted: [Admitted]
+    /// The clusters that this one was made of: their snapshots are this one's.
+    let lineage: [Lineage]
     var map: ClusterMap?
     /// Nothing leaves this node before the record of this start is durable.
     var isStarted = false
@@ -68,6 +70,9 @@ struct NodeState: ~Copyable {
     /// Why commands that add data are refused here as leader, as of this turn.
     var growthRefusal: GrowthRefusal?
     var logSpace = LogSpace.ample
+    /// Since when it is not ample, and when leaderships are handed over again for it.
+    var shortOfRoomSince = Instant(nanoseconds: .min)
+    var handOverAt = Instant(nanoseconds: .min)
     /// Keys that were dropped wait to be freed.
     var hasGarbage = false
     /// A write of the log ended in this turn.

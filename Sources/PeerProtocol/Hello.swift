@@ -41,8 +41,8 @@ public struct Gap: Equatable, Sendable {
     }
 }
 
-/// The first frame on a link, in both directions; sent again when `mayLackEntries` or `knownGaps` has
-/// changed.
+/// The first frame on a link, in both directions; sent again when `mayLackEntries`, `knownGaps` or
+/// `logSpace` has changed.
 public struct Hello: Equatable, Sendable {
     /// The version of the peer protocol and of the log format; both sides must have the same.
     public static let currentVersion: UInt32 = 1
@@ -70,13 +70,16 @@ public struct Hello: Equatable, Sendable {
     public var knownGaps: [Gap]
     /// While bootstrapping: the identities of all members' empty directories.
     public var admitted: [Admitted]
+    /// How short of room the log's disk is: 0 not, 1 growth is refused, 2 the log cannot go on.
+    public var logSpace: UInt8
 
     public init(
         name: String, node: UInt16, incarnation: Incarnation, boot: UInt64, membership: Membership,
         cluster0: UInt64, cluster1: UInt64, clientHost: String, clientPort: UInt16,
         syncMode: UInt8 = 0, mayLackEntries: Bool = false, knownGaps: [Gap] = [],
-        admitted: [Admitted]
+        admitted: [Admitted], logSpace: UInt8 = 0
     ) {
+        self.logSpace = logSpace
         version = Hello.currentVersion
         self.syncMode = syncMode
         self.mayLackEntries = mayLackEntries
@@ -123,6 +126,7 @@ public struct Hello: Equatable, Sendable {
             bytes.append(littleEndian: one.node)
             bytes.append(littleEndian: one.incarnation.raw)
         }
+        bytes.append(logSpace)
     }
 
     /// Reads the body of a hello frame. A hello of another version yields only the version.
@@ -160,6 +164,7 @@ public struct Hello: Equatable, Sendable {
             let raw: UInt64 = try reader.read()
             admitted.append(Admitted(node: node, incarnation: Incarnation(raw)))
         }
+        logSpace = try reader.read()
     }
 
     private static func text(_ bytes: Span<UInt8>) throws(DecodeError) -> String {

@@ -33,6 +33,9 @@ public enum EntryKind: UInt8, Sendable {
     case membership = 14
     /// All replicas take a digest of some slots, to be compared.
     case audit = 15
+    /// A new birth certificate in place of the one before: the cluster lost its majority for good, and
+    /// goes on from one of its members.
+    case refoundation = 16
 }
 
 /// One encoding of an entry serves the log on disk, the wire, memory and apply.

@@ -130,8 +130,14 @@ public final class DataDirectory: Sendable {
             throw error.errno == EWOULDBLOCK ? .inUse(path, by: holder) : .failed(error)
         }
         let text = Array("\(getpid())\n".utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count
-        else {
+        // Written over what is there, and cut then: a full disk has room for that.
+        var written = pwrite(descriptor, text, text.count, 0)
+        if written != text.count, errno == ENOSPC || errno == EDQUOT {
+            // The lock is held: nobody else uses the reserve.
+            unlink("\(path)/\(DiskReserve.fileName)")
+            written = pwrite(descriptor, text, text.count, 0)
+        }
+        guard written == text.count, ftruncate(descriptor, off_t(text.count)) == 0 else {
             let error = currentError("write", file)
             close(descriptor)
             throw .failed(error)

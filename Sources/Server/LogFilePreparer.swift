@@ -13,7 +13,8 @@ internal import WAL
 /// reason). It doubles the bytes written to the disk. A file that was given up has been written
 /// already, so a few of them are kept to be used again; the others are removed.
 ///
-/// When the disk is full it tries again every second and says so once.
+/// When the disk is full it tries again every second and says so once. It also makes the reserve anew
+/// after it was released; until then the disk counts as short of room.
 final class LogFilePreparer: Sendable {
     /// Files kept to be used again: at the default size 128 MiB of disk that an idle log holds, for
     /// two rotations that write each byte once instead of twice.
@@ -35,11 +36,14 @@ final class LogFilePreparer: Sendable {
         /// Segments that were given up and whose files are still there, oldest first.
         var spares: [UInt64] = []
         var counts = Counts()
+        /// CLOCK_MONOTONIC; when to try to make the reserve again. Nil: it is whole.
+        var reserveDueAt: UInt64? = 0
         var isStopping = false
     }
 
     private enum Job {
         case prepare(UInt64, capacity: Int)
+        case restoreReserve
         /// Remove the file of a segment that was given up.
         case remove(UInt64)
         case stop
@@ -58,10 +62,18 @@ final class LogFilePreparer: Sendable {
     private let monitor = Monitor(State())
     private let thread: JoinedThread
 
-    init(_ directory: DataDirectory, _ reports: Reports) throws(UVError) {
+    private static let second: UInt64 = 1_000_000_000
+
+    /// - Parameter spareBytes: what must stay free beside the reserve when it is made again.
+    init(
+        _ directory: DataDirectory, _ reserve: DiskReserve, spareBytes: Int, _ reports: Reports
+    ) throws(UVError) {
         self.directory = directory
         let monitor = monitor
-        thread = try JoinedThread(name: "skein-logprep") { Self.run(directory, monitor, reports) }
+        reserve.onRelease { monitor.update { $0.reserveDueAt = 0 } }
+        thread = try JoinedThread(name: "skein-logprep") {
+            Self.run(directory, reserve, spareBytes, monitor, reports)
+        }
     }
 
     /// Asks for `segment` to be prepared. Nothing else may be under preparation.
@@ -123,10 +135,44 @@ final class LogFilePreparer: Sendable {
         return try LogFile.prepare(segment, capacity: capacity, in: directory)
     }
 
+    /// Makes the file of a segment on a disk that has no room for all of it, as long as there is any
+    /// at all: the log goes on in it until the room is used up. On the thread of the caller.
+    ///
+    /// - Parameters:
+    ///   - atMost: bytes beyond which it would not be small.
+    ///   - atLeast: bytes below which it is of no use.
+    func makeSmall(_ segment: UInt64, atMost: Int, atLeast: Int) -> LogFile? {
+        var bytes = max(atMost, atLeast)
+        while bytes >= max(atLeast, Self.smallestBytes) {
+            if let file = try? LogFile.prepare(segment, capacity: bytes, in: directory) {
+                return file
+            }
+            bytes /= 2
+        }
+        return nil
+    }
+
+    private static let smallestBytes = 64 << 10
+
+    /// Why room is short; nil: it is not.
+    private struct Shortage {
+        var prepare: FileError?
+        var reserve: FileError?
+        private(set) var isTold = false
+
+        mutating func tell(_ reports: Reports) {
+            let error = prepare ?? reserve
+            guard (error != nil) != isTold else { return }
+            isTold.toggle()
+            reports.space(error)
+        }
+    }
+
     private static func run(
-        _ directory: DataDirectory, _ monitor: Monitor<State>, _ reports: Reports
+        _ directory: DataDirectory, _ reserve: DiskReserve, _ spareBytes: Int,
+        _ monitor: Monitor<State>, _ reports: Reports
     ) {
-        var failed = false
+        var shortage = Shortage()
         while true {
             switch nextJob(monitor) {
             case .stop: return
@@ -144,37 +190,51 @@ final class LogFilePreparer: Sendable {
                     monitor.update { state in
                         (state.ready, state.wanted, state.isBusy) = (file, nil, false)
                     }
-                    if failed { reports.space(nil) }
-                    failed = false
+                    shortage.prepare = nil
                 } catch {
-                    if !failed, error.isOutOfSpace {
-                        reports.space(error)
-                        failed = true
-                    }
+                    if error.isOutOfSpace { shortage.prepare = error }
+                    shortage.tell(reports)
                     pause(monitor)
                 }
+            case .restoreReserve:
+                do throws(FileError) {
+                    try reserve.restore(leaving: spareBytes)
+                    shortage.reserve = nil
+                } catch { shortage.reserve = error.isOutOfSpace ? error : nil }
+                monitor.withLock { state in
+                    state.reserveDueAt = reserve.isWhole ? nil : monotonicNanoseconds() + second
+                }
             }
+            shortage.tell(reports)
         }
     }
 
     /// Waits for something to do. A file that is needed comes before those that are not, which may
     /// become it.
     private static func nextJob(_ monitor: Monitor<State>) -> Job {
-        monitor.wait { state -> Job? in
-            if state.isStopping { return .stop }
-            if let wanted = state.wanted {
-                (state.isBusy, state.isHurried) = (true, false)
-                return .prepare(wanted.segment, capacity: wanted.capacity)
+        while true {
+            let job = monitor.wait(deadline: monitor.withLock { $0.reserveDueAt }) {
+                state -> Job? in
+                if state.isStopping { return .stop }
+                if let wanted = state.wanted {
+                    (state.isBusy, state.isHurried) = (true, false)
+                    return .prepare(wanted.segment, capacity: wanted.capacity)
+                }
+                if state.spares.count > sparesMax { return .remove(state.spares.removeFirst()) }
+                if let due = state.reserveDueAt, monotonicNanoseconds() >= due {
+                    return .restoreReserve
+                }
+                return nil
             }
-            return state.spares.count > sparesMax ? .remove(state.spares.removeFirst()) : nil
-        } ?? .stop
+            if let job { return job }
+        }
     }
 
     /// Lets a second pass after a failure, or less if a file is given up. Not busy meanwhile: the log
     /// thread may try it itself, and then this gives up.
     private static func pause(_ monitor: Monitor<State>) {
         monitor.update { $0.isBusy = false }
-        let retry = monotonicNanoseconds() + 1_000_000_000
+        let retry = monotonicNanoseconds() + second
         let known = monitor.withLock { $0.spares.count }
         _ = monitor.wait(deadline: retry) { state -> Bool? in
             state.isStopping || state.spares.count > known ? true : nil

@@ -9,6 +9,7 @@ struct LogWorker: ~Copyable {
     private let directory: DataDirectory
     private let monitor: Monitor<LogThread.State>
     private let preparer: LogFilePreparer
+    private let reserve: DiskReserve
     private let syncer: LogFileSyncer?
     private let report: @Sendable (LogThread.Event) -> Void
 
@@ -34,12 +35,13 @@ struct LogWorker: ~Copyable {
 
     init(
         _ directory: DataDirectory, options: LogThread.Options, monitor: Monitor<LogThread.State>,
-        preparer: LogFilePreparer, syncer: LogFileSyncer?,
+        preparer: LogFilePreparer, reserve: DiskReserve, syncer: LogFileSyncer?,
         report: @escaping @Sendable (LogThread.Event) -> Void
     ) {
         self.options = options
         self.monitor = monitor
         self.preparer = preparer
+        self.reserve = reserve
         self.syncer = syncer
         self.report = report
         markFile = LogMarkFile(in: directory)
@@ -96,7 +98,7 @@ struct LogWorker: ~Copyable {
         var mustSync = options.mode == .always
         options.syncStarted(bootInstant())
         for queued in group {
-            if let opening = queued.batch.opens { try open(opening) }
+            if let opening = queued.batch.opens { try open(opening, for: queued.batch) }
             try write(queued.batch)
             mustSync = mustSync || queued.batch.mustSync
         }
@@ -116,8 +118,12 @@ struct LogWorker: ~Copyable {
                 try file.write(batch.bytes, at: batch.position.offset)
                 break
             } catch {
-                // File systems that copy on write can run out of space in allocated files.
-                try waitForSpace(error)
+                // File systems that copy on write can run out of space in allocated files, and a
+                // segment that was made on a full disk is not allocated.
+                guard error.isOutOfSpace, reserve.release() else {
+                    try waitForSpace(error)
+                    continue
+                }
             }
         }
         spaceIsBack()
@@ -146,6 +152,7 @@ struct LogWorker: ~Copyable {
                 try stateFiles?.write(copy)
                 break
             } catch {
+                if error.isOutOfSpace, reserve.release() { continue }
                 try waitForSpace(error, mayReport: false)
             }
         }
@@ -153,7 +160,7 @@ struct LogWorker: ~Copyable {
     }
 
     /// Moves to a new segment: what was written to the one before becomes durable first.
-    private mutating func open(_ opening: WALBatch.Opening) throws {
+    private mutating func open(_ opening: WALBatch.Opening, for batch: borrowing WALBatch) throws {
         if file != nil { try sync() }
         // Capacity counts, too: a batch may want a segment larger than the one prepared.
         var next = preparer.take(opening.segment)
@@ -162,6 +169,12 @@ struct LogWorker: ~Copyable {
                 next = try preparer.make(opening.segment, capacity: opening.capacity)
                 break
             } catch {
+                guard error.isOutOfSpace else { throw error }
+                if reserve.release() { continue }
+                next = preparer.makeSmall(
+                    opening.segment, atMost: options.segmentBytes / 2,
+                    atLeast: batch.bytes.count)
+                if next != nil { break }
                 try waitForSpace(error)
             }
         }
@@ -196,7 +209,7 @@ struct LogWorker: ~Copyable {
     private mutating func spaceIsBack() {
         guard isFull else { return }
         isFull = false
-        report(.room)
+        report(.goesOn)
     }
 
     private func measure(_ group: [LogThread.Queued], from start: UInt64, didSync: Bool) {

@@ -17,11 +17,14 @@ final class LogLink {
     private let arrivals = Mailbox<Arrival>()
     private let writer: LogThread
     private let reader: LogFileReader
+    /// What the preparer and the log thread say of the disk.
+    private var isLow = false
+    private var isFull = false
 
     /// Starts the threads; `liveness` watches every sync.
     init(
-        _ host: NodeHost, _ directory: DataDirectory, mode: LogThread.SyncMode,
-        segmentBytes: Int, _ liveness: PairLiveness
+        _ host: NodeHost, _ directory: DataDirectory, _ reserve: DiskReserve,
+        mode: LogThread.SyncMode, segmentBytes: Int, _ liveness: PairLiveness
     ) throws(UVError) {
         self.host = host
         var options = LogThread.Options()
@@ -30,7 +33,7 @@ final class LogLink {
         options.syncStarted = { liveness.syncStarted(now: $0) }
         options.syncFinished = { liveness.syncFinished(now: $0) }
         let arrivals = arrivals
-        writer = try LogThread(directory, options) { arrivals.post(.log($0)) }
+        writer = try LogThread(directory, options, reserve: reserve) { arrivals.post(.log($0)) }
         reader = try LogFileReader(directory) { id, answer in
             arrivals.post(.read(LogReadID(id), answer))
         }
@@ -69,14 +72,21 @@ final class LogLink {
             host.say(
                 .warning,
                 "log-disk-low error=\"\(error)\" effect=\"commands that add data are refused\"")
-            host.engine.logSpaceChanged(to: .low, now: SystemClock.reading())
+            isLow = true
+            spaceChanged()
         case .log(.full(let error)):
             host.say(
                 .warning, "log-disk-full error=\"\(error)\" effect=\"all writes wait for room\"")
-            host.engine.logSpaceChanged(to: .full, now: SystemClock.reading())
+            isFull = true
+            spaceChanged()
         case .log(.room):
-            host.say(.notice, "log-disk-has-room")
-            host.engine.logSpaceChanged(to: .ample, now: SystemClock.reading())
+            host.say(.notice, "log-disk-has-room effect=\"all commands are served\"")
+            isLow = false
+            spaceChanged()
+        case .log(.goesOn):
+            host.say(.notice, "log-goes-on")
+            isFull = false
+            spaceChanged()
         case .log(.leftover(let error)):
             host.say(
                 .warning,
@@ -89,6 +99,11 @@ final class LogLink {
             host.say(.warning, "log-read-failed error=\"\(error)\"")
             host.engine.logRead(id, bytes: nil, now: SystemClock.reading())
         }
+    }
+
+    private func spaceChanged() {
+        host.engine.logSpaceChanged(
+            to: isFull ? .full : isLow ? .low : .ample, now: SystemClock.reading())
     }
 
     private func progressed(written: UInt64, synced: UInt64) {

@@ -27,13 +27,15 @@ public final class LogThread: Sendable {
         /// The batches up to `written` may be answered; those up to `synced` are on stable storage
         /// (what `WALWriter.durable(upTo:)` wants). The same in the mode `always`.
         case progress(written: UInt64, synced: UInt64)
-        /// The next segment cannot be prepared. The open one goes on, for up to its size; time to
-        /// refuse writes of clients.
+        /// The next segment cannot be prepared, or the reserve is not whole. The open segment goes on,
+        /// for up to its size; time to refuse writes of clients.
         case low(FileError)
-        /// No room to go on: what is queued waits until there is.
-        case full(FileError)
-        /// There is room again.
+        /// The opposite of `low`: there is room for the next segment, and the reserve is whole.
         case room
+        /// No room to go on, not even the reserve: what is queued waits until there is.
+        case full(FileError)
+        /// The opposite of `full`.
+        case goesOn
         /// The file of a segment that was given up could not be removed. The next start tries again.
         case leftover(FileError)
         /// The log is over; so is the process.
@@ -73,13 +75,16 @@ public final class LogThread: Sendable {
     private let thread: JoinedThread
 
     /// Starts the thread. `report` is called on it, and must only hand the event on.
+    ///
+    /// - Parameter reserve: what is held back of the disk; nil: nothing.
     public init(
-        _ directory: DataDirectory, _ options: Options,
+        _ directory: DataDirectory, _ options: Options, reserve: DiskReserve? = nil,
         report: @escaping @Sendable (Event) -> Void
     ) throws(UVError) {
         let monitor = Monitor(State())
+        let reserve = reserve ?? DiskReserve(directory, bytes: 0)
         let preparer = try LogFilePreparer(
-            directory,
+            directory, reserve, spareBytes: options.segmentBytes,
             .init(
                 space: { error in report(error.map { .low($0) } ?? .room) },
                 leftover: { report(.leftover($0)) }))
@@ -88,7 +93,8 @@ public final class LogThread: Sendable {
         self.monitor = monitor
         thread = try JoinedThread(name: "skein-log") {
             var worker = LogWorker(
-                directory, options: options, monitor: monitor, preparer: preparer, syncer: syncer,
+                directory, options: options, monitor: monitor, preparer: preparer, reserve: reserve,
+                syncer: syncer,
                 report: report)
             worker.run()
             preparer.stop()

@@ -33,6 +33,8 @@ public final class NodeHost {
     private(set) var logLink: LogLink!
     private(set) var snapshotLink: SnapshotLink!
     private(set) var livenessThread: LivenessThread!
+    private let directory: DataDirectory
+    private let reserve: DiskReserve
 
     let turn: TurnTimers
     var spare = SpareLists()
@@ -40,6 +42,7 @@ public final class NodeHost {
     private var signalsReceived = 0
     private var lines = LineBudget()
     private var facts: ProcessFacts
+    private var secondsWithoutReserve = 0
     private var exitReason: ExitReason?
     private var shutdownTimer: Timer?
 
@@ -54,15 +57,18 @@ public final class NodeHost {
         self.engine = engine
         facts = ProcessFacts(configurationFile: file)
         turn = TurnTimers(loop)
+        let segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
+        directory = places.directory
+        reserve = DiskReserve(
+            places.directory, bytes: ServerLimits.reserveSegments * segmentBytes)
         clients = ClientListener(self, places.clientListeners)
         cluster = ClusterListener(self, places.clusterListeners)
         links = PeerLinks(self, from: places.bind)
-        let segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         logLink = try LogLink(
-            self, places.directory, mode: LogThread.SyncMode(configuration.appendfsync),
+            self, directory, reserve, mode: LogThread.SyncMode(configuration.appendfsync),
             segmentBytes: segmentBytes, liveness)
         snapshotLink = try SnapshotLink(
-            places.directory, reservedBytes: 2 * segmentBytes, on: loop
+            directory, reservedBytes: segmentBytes, reserve: reserve, on: loop
         ) { [unowned self] event in
             self.engine.snapshotMoved(event, now: SystemClock.reading())
         }
@@ -131,11 +137,28 @@ public final class NodeHost {
     }
 
     private func secondPassed() {
-        engine.update(facts.reading(), now: SystemClock.reading())
+        var facts = facts.reading()
+        facts.diskFreeBytes = directory.freeBytes ?? 0
+        facts.diskReserveBytes = reserve.heldBytes
+        tellReserve(isWhole: reserve.isWhole)
+        engine.update(facts, now: SystemClock.reading())
         sink.level = .init(engine.configuration.loglevel)
         let replicas = engine.replicas
         let leads = replicas.contains { $0.role == .leader && $0.group != .system }
         sink.role = leads ? "M" : replicas.isEmpty ? "X" : "S"
+    }
+
+    /// Says when the reserve is gone and when it is whole again; not while it is being made.
+    private func tellReserve(isWhole: Bool) {
+        if isWhole, secondsWithoutReserve > 1 {
+            say(.notice, "disk-reserve-whole bytes=\(reserve.bytes)")
+        }
+        secondsWithoutReserve = isWhole ? 0 : secondsWithoutReserve + 1
+        guard secondsWithoutReserve == 2 else { return }
+        say(
+            .warning,
+            "disk-reserve-gone bytes=\(reserve.bytes) free=\(directory.freeBytes ?? 0) reason=\"the disk is full, or was at the start\""
+        )
     }
 
     /// Lets everybody go and closes the log.

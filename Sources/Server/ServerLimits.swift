@@ -26,6 +26,10 @@ enum ServerLimits {
     static let partingTime = Interval.milliseconds(300)
     /// Descriptors besides those of clients: Redis's reserve.
     static let reservedDescriptors = 32
+    /// What is held back of the disk, in segments of the log: one for it to go on in, and two that a
+    /// snapshot may use which lets go of more. With the default `wal-max-size` 192 MiB. A snapshot that
+    /// needs more fails on a full disk, and is tried again.
+    static let reserveSegments = 3
     /// Lines a second that reach the diagnostic log; the others are counted.
     static let logLinesPerSecond = 500
 }

@@ -6,12 +6,16 @@ public import Snapshot
 struct SnapshotDirectory: SnapshotFiles, ~Copyable {
     private let directory: DataDirectory
     private let reservedBytes: Int
+    private let reserve: DiskReserve?
     /// Files being written; a few.
     private var writing: [SnapshotWriteback] = []
 
-    /// - Parameter reservedBytes: room on the disk that writing leaves to others.
-    init(_ directory: DataDirectory, reservedBytes: Int = 0) {
+    /// - Parameters:
+    ///   - reservedBytes: room on the disk that writing leaves to others.
+    ///   - reserve: what is released when there is not so much.
+    init(_ directory: DataDirectory, reservedBytes: Int = 0, reserve: DiskReserve? = nil) {
         self.directory = directory
+        self.reserve = reserve
         self.reservedBytes = reservedBytes
     }
 
@@ -24,12 +28,16 @@ struct SnapshotDirectory: SnapshotFiles, ~Copyable {
     {
         let path = directory.path(of: name)
         // A file of that name would be a leftover that somebody else still has open, or nobody's.
-        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
+        let flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC
+        var descriptor = Glibc.open(path, flags, 0o640)
+        if descriptor < 0, currentError("create", path).isOutOfSpace, reserve?.release() == true {
+            descriptor = Glibc.open(path, flags, 0o640)
+        }
         guard descriptor >= 0 else { throw .init(currentError("create", path)) }
         writing.append(
             SnapshotWriteback(
                 descriptor: descriptor, path: path, isReadSoon: isReadSoon,
-                reservedBytes: reservedBytes))
+                reservedBytes: reservedBytes, reserve: reserve))
         return SnapshotFileHandle(descriptor)
     }
 

@@ -10,13 +10,17 @@ final class SnapshotLink {
 
     /// Starts the thread; `onEvent` is called on the loop.
     ///
-    /// - Parameter reservedBytes: room on the disk that is left to the log.
+    /// - Parameters:
+    ///   - reservedBytes: room on the disk that is left to the log.
+    ///   - reserve: what a snapshot may use that finds no more room than that.
     init(
-        _ directory: DataDirectory, reservedBytes: Int, on loop: Loop,
+        _ directory: DataDirectory, reservedBytes: Int, reserve: DiskReserve, on loop: Loop,
         onEvent: @escaping (SnapshotEvent) -> Void
     ) throws(UVError) {
         let arrivals = arrivals
-        thread = try SnapshotThread(directory, reservedBytes: reservedBytes) { arrivals.post($0) }
+        thread = try SnapshotThread(directory, reservedBytes: reservedBytes, reserve: reserve) {
+            arrivals.post($0)
+        }
         try arrivals.attach(to: loop, onMessage: onEvent)
     }
 

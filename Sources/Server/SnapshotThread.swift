@@ -31,16 +31,20 @@ public final class SnapshotThread: Sendable {
 
     /// Starts the thread. `report` is called on it, and must only hand the event on.
     ///
-    /// - Parameter reservedBytes: room on the disk that snapshots leave to the log: they fail as on a
-    ///   full disk before they touch it.
+    /// - Parameters:
+    ///   - reservedBytes: room on the disk that snapshots leave to the log: they fail as on a full
+    ///     disk before they touch it.
+    ///   - reserve: what is released before they fail.
     public init(
-        _ directory: DataDirectory, reservedBytes: Int = 0,
+        _ directory: DataDirectory, reservedBytes: Int = 0, reserve: DiskReserve? = nil,
         report: @escaping @Sendable (SnapshotEvent) -> Void
     ) throws(UVError) {
         let monitor = monitor
         thread = try JoinedThread(name: "skein-snapshot") {
             skein_yield_to_others(Self.nice)
-            Self.run(SnapshotDirectory(directory, reservedBytes: reservedBytes), monitor, report)
+            let files = SnapshotDirectory(
+                directory, reservedBytes: reservedBytes, reserve: reserve)
+            Self.run(files, monitor, report)
         }
     }
 

@@ -15,6 +15,8 @@ struct SnapshotWriteback {
     let isReadSoon: Bool
     /// Room on the disk that is the log's: a snapshot that needed it would stop all writes.
     let reservedBytes: Int
+    /// What is held back for it, since it is snapshots that make room in the log.
+    private let reserve: DiskReserve?
     private var offset = 0
     /// Before this offset writing back was begun; before this one it is over.
     private var started = 0
@@ -26,7 +28,11 @@ struct SnapshotWriteback {
     /// At most so much is on its way.
     private static let unwrittenMax = 8 << 20
 
-    init(descriptor: Int32, path: String, isReadSoon: Bool, reservedBytes: Int) {
+    init(
+        descriptor: Int32, path: String, isReadSoon: Bool, reservedBytes: Int,
+        reserve: DiskReserve?
+    ) {
+        self.reserve = reserve
         self.descriptor = descriptor
         self.path = path
         self.isReadSoon = isReadSoon
@@ -40,8 +46,10 @@ struct SnapshotWriteback {
             let written = unsafe pwrite(
                 descriptor, all.baseAddress! + done, bytes.count - done, off_t(offset))
             if written < 0 {
-                if errno == EINTR { continue }
-                throw currentError("write", path)
+                let error = currentError("write", path)
+                if error.errno == EINTR { continue }
+                if error.isOutOfSpace, reserve?.release() == true { continue }
+                throw error
             }
             done += written
             offset += written
@@ -56,9 +64,14 @@ struct SnapshotWriteback {
         try finish(upTo: end - Self.unwrittenMax / 2)
     }
 
-    /// Whether the reserve is untouched. What cannot be asked is not full.
+    /// Whether the log's room is untouched. What cannot be asked is not full.
     private func hasRoom() -> Bool {
         guard reservedBytes > 0 else { return true }
+        if isRoomFree { return true }
+        return reserve?.release() == true && isRoomFree
+    }
+
+    private var isRoomFree: Bool {
         var status = statvfs()
         guard fstatvfs(descriptor, &status) == 0 else { return true }
         return Int(status.f_bavail) * Int(status.f_frsize) >= reservedBytes

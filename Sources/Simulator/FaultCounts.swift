@@ -7,7 +7,7 @@ public enum Fault: Int, CaseIterable, Sendable, Comparable {
     case clientCut
     case pause, loopStall
     case clockRate, wallJump
-    case diskStall, slowDisk, diskFull, waitedForRoom, syncFailed, readFailed
+    case diskStall, slowDisk, diskFull, reserveUsed, waitedForRoom, syncFailed, readFailed
     case processKilled, powerCut, powerCutEverywhere, tornSectors, restart, wipe
     case shutdown
     /// A machine went down under writes that were not synced; so many at once that some may be lost; a

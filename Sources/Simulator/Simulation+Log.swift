@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Engine
 
 /// The log thread of a process, in time: writes, syncs, the background sync of `everysec`, and waiting
 /// for room.
@@ -17,17 +18,24 @@ extension Simulation {
             return
         }
         let isFull = node.diskFullUntil > now
+        let segments = node.disk.segments.count
         let begun = process.log.begin(
             on: &node.disk, batchesMax: options.disk.batchesPerSyncMax, mode: options.disk.mode,
-            hasRoom: !isFull, mayWrite: !(isFull && node.diskCopiesOnWrite))
+            hasRoom: !isFull || node.segmentsLeft > 0,
+            mayWrite: !(isFull && node.diskCopiesOnWrite))
         switch begun {
         case .nothing: break
         case .full: waitForRoom(process, on: node)
         case .work(let taken, let syncs):
             if node.waitsForRoom {
                 node.waitsForRoom = false
-                node.note("\(now) log-disk-has-room")
+                node.note("\(now) log-goes-on")
             }
+            if isFull, node.disk.segments.count > segments {
+                node.segmentsLeft -= 1
+                if node.segmentsLeft == 0 { counts.add(.reserveUsed) }
+            }
+            tellSpace(process, on: node)
             process.syncStarted(now: node.clock.reading(at: now).boot)
             var latency = node.random.interval(options.disk.write)
             if syncs { latency = latency + node.random.interval(options.disk.sync) }
@@ -96,15 +104,38 @@ extension Simulation {
             trace.record(.wal, at: now, who: node.number, text: "no room for the log")
         }
         process.syncFinished(now: node.clock.reading(at: now).boot)
-        schedule(.roomIsLookedFor(node: node.number, life: process.life), after: .seconds(1))
+        tellSpace(process, on: node)
+    }
+
+    /// Tells the process how much room there is, when that has changed; looks again every second while
+    /// it is short.
+    private func tellSpace(_ process: SimulatedProcess, on node: SimulatedNode) {
+        if node.diskFullUntil <= now {
+            node.segmentsLeft = SimulatedNode.segmentsAhead
+        }
+        // A snapshot may use the reserve, which is not counted in bytes here.
+        node.snapshots.isFull = node.diskFullUntil > now && node.segmentsLeft == 0
+        let space: LogSpace =
+            node.waitsForRoom
+            ? .full : node.segmentsLeft < SimulatedNode.segmentsAhead ? .low : .ample
+        guard space != node.toldSpace else { return }
+        if node.toldSpace == .ample {
+            schedule(.roomIsLookedFor(node: node.number, life: process.life), after: .seconds(1))
+        }
+        node.toldSpace = space
+        node.note("\(now) log-space \(space)")
+        deliver(.logSpace(space), to: node.number, life: process.life)
     }
 
     func lookForRoom(on number: Int, life: Int) {
-        guard process(number, life: life) != nil, nodes[number].waitsForRoom else { return }
-        startSync(on: nodes[number])
+        let node = nodes[number]
+        guard let process = process(number, life: life), node.toldSpace != .ample else { return }
+        schedule(.roomIsLookedFor(node: number, life: life), after: .seconds(1))
+        if node.waitsForRoom { startSync(on: node) } else { tellSpace(process, on: node) }
     }
 
-    /// The disk has no room for a new segment; with `copiesOnWrite`, not for any write.
+    /// The disk has no room but for the segment that is prepared and the reserve; with `copiesOnWrite`,
+    /// not for any write.
     func fillDisk(of node: Int, for duration: Interval, copiesOnWrite: Bool) {
         counts.add(.diskFull)
         nodes[node].diskFullUntil = max(nodes[node].diskFullUntil, now + duration)

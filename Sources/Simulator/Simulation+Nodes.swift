@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Engine
 internal import Snapshot
 
 /// Processes on nodes: turns, the log thread, pair liveness.
@@ -65,6 +66,7 @@ extension Simulation {
         node.pausedUntil = .zero
         node.loopStalledUntil = .zero
         node.waitsForRoom = false
+        node.toldSpace = .ample
         node.heldLiveness = []
     }
 

@@ -211,12 +211,13 @@ struct LogReplay: ~Copyable {
         }
     }
 
-    /// Finished files that hold much less than they are long.
+    /// Files that hold much less than they are long. The newest, too: the next run begins one of its
+    /// own, and must find room for it where starts follow each other on a full disk.
     func trims(_ source: borrowing some WALSource & ~Copyable) throws(WALError)
         -> [RecoveredLog.Trim]
     {
         var trims: [RecoveredLog.Trim] = []
-        for segment in segments.all.dropLast() {
+        for segment in segments.all {
             let size = try source.size(of: segment.number)
             if size - segment.end > size / 16 {
                 trims.append(.init(segment: segment.number, bytes: segment.end))

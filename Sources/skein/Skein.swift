@@ -7,7 +7,7 @@ import Server
 struct Skein: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "skein", abstract: "Administers Skein nodes and their data directories.",
-        subcommands: [Check.self])
+        subcommands: [Check.self, Recover.self])
 }
 
 /// `skein check DIR`

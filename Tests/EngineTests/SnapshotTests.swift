@@ -260,21 +260,4 @@ import Testing
         }
         #expect(cluster.run(until: cluster.isConverged))
     }
-
-    @Test func `a nearly full disk refuses growth until there is room`() throws {
-        let cluster = try EngineCluster.formed()
-        let leader = try #require(cluster.leader())
-        let client = try cluster.open(cluster.follower())
-        #expect(cluster.expect("+OK\r\n", to: "SET a 1\r\n", client) == nil)
-        cluster.nodes[leader].process?.engine.logSpaceChanged(to: .low, now: cluster.now)
-        #expect(
-            cluster.expect(
-                "-MISCONF Errors writing to the AOF file: No space left on device\r\n$1\r\n1\r\n:1\r\n",
-                to: "SET a 2\r\nGET a\r\nDEL a\r\n", client) == nil)
-        cluster.nodes[leader].process?.engine.logSpaceChanged(to: .ample, now: cluster.now)
-        #expect(cluster.expect("+OK\r\n", to: "SET a 3\r\n", client) == nil)
-        cluster.nodes[leader].process?.engine.logSpaceChanged(to: .full, now: cluster.now)
-        #expect(cluster.run { cluster.leader() != leader })
-        #expect(cluster.expect("+OK\r\n", to: "SET a 4\r\n", client) == nil)
-    }
 }

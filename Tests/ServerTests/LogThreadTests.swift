@@ -62,7 +62,7 @@ import Testing
         let directory = try DataDirectory(path: base.path)
         _ = try directory.recoverLog(parameters(9))
         let sizes = [1, 2, 3].map { contents(ofFile: base.path + "/" + segmentFileName($0))?.count }
-        #expect(sizes == [1024, 1024, 64 << 10])
+        #expect(sizes == [1024, 1024, 1024])
     }
 
     /// Copies a directory while it is written: newest file first, so that no copy of a segment is

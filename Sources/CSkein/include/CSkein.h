@@ -26,3 +26,7 @@ int skein_await_writeback(int descriptor, int64_t offset, int64_t count);
 /// The commit that was built, as SKEIN_COMMIT told the build: "unknown" without it, and with "-dirty" at
 /// its end when the sources differed from the commit.
 const char *skein_commit(void);
+
+/// Allocates the first `count` bytes of a file, without writing to them and without the emulation that
+/// would. 0, or an errno: EOPNOTSUPP where the file system cannot.
+int skein_allocate(int descriptor, int64_t count);

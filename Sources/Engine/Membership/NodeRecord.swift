@@ -15,6 +15,7 @@ internal import WAL
 /// - `bound`: genesis is applied; holds the cluster map.
 /// - `distrusted`: the log was cut at damage; in these groups it may lack entries that this node has
 ///   acknowledged. Written again whenever a group has them back; empty at the end.
+/// - `lineage`: the clusters that this one was made of by `skein recover`, oldest first.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
     case boot(UInt64, syncMode: UInt8, machine: UInt64, mayLackEntries: Bool)
@@ -22,6 +23,7 @@ enum NodeRecord: Equatable {
     case bootstrap([Admitted])
     case bound([UInt8])
     case distrusted([UInt32])
+    case lineage([Lineage])
 
     private static let version: UInt8 = 1
 
@@ -33,6 +35,7 @@ enum NodeRecord: Equatable {
         case .bootstrap: 3
         case .bound: 4
         case .distrusted: 5
+        case .lineage: 7
         }
     }
 
@@ -73,6 +76,13 @@ enum NodeRecord: Equatable {
             bytes.append(UInt8(6))
             bytes.append(varint: UInt64(groups.count))
             for group in groups { bytes.append(littleEndian: group) }
+        case .lineage(let clusters):
+            bytes.append(UInt8(7))
+            bytes.append(varint: UInt64(clusters.count))
+            for cluster in clusters {
+                bytes.append(littleEndian: cluster.high)
+                bytes.append(littleEndian: cluster.low)
+            }
         }
         return bytes
     }
@@ -112,10 +122,22 @@ enum NodeRecord: Equatable {
             var groups: [UInt32] = []
             for _ in 0..<(try reader.readCount()) { groups.append(try reader.read()) }
             self = .distrusted(groups)
+        case 7:
+            var clusters: [Lineage] = []
+            for _ in 0..<(try reader.readCount()) {
+                clusters.append(Lineage(high: try reader.read(), low: try reader.read()))
+            }
+            self = .lineage(clusters)
         default:
             throw .invalid("node record kind")
         }
     }
+}
+
+/// The id of a cluster that lived on in another one.
+struct Lineage: Equatable {
+    var high: UInt64
+    var low: UInt64
 }
 
 extension Span<UInt8> {

@@ -119,6 +119,8 @@ extension NodeState {
         snapshots.groups.append(SnapshotBoard.Group())
         audits.append(AuditBoard())
         snapshots.groups[index].durable = found.stored
+        // A peer would not take a snapshot of another cluster.
+        snapshots.groups[index].isWanted = found.isInherited
         if let usable = found.usable {
             beginLoading(usable, into: index, isAtStart: true, now: now)
         } else if firstIndex > 1 {

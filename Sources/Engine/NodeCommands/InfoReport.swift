@@ -134,6 +134,8 @@ enum InfoReport {
             "snapshots_sent:\(board.sentCount)",
             "aof_enabled:1", "aof_rewrite_in_progress:0",
             "aof_last_write_status:\(node.logSpace == .full ? "err" : "ok")",
+            "disk_space:\(node.logSpace)", "disk_free_bytes:\(node.host.diskFreeBytes)",
+            "disk_reserve_bytes:\(node.host.diskReserveBytes)",
             "wal_live_bytes:\(node.wal.liveBytes)", "wal_held_bytes:\(node.wal.heldBytes)",
             "wal_max_size:\(node.configuration.walMaxSize)", "wal_held_by_group:\(holder)",
             "wal_slowest_follower:\(lagging)",

@@ -27,7 +27,7 @@ extension NodeState {
             membership: muteReason == nil ? membership : .mute, cluster0: map?.clusterID.high ?? 0,
             cluster1: map?.clusterID.low ?? 0, clientHost: me.bind[0].address,
             clientPort: UInt16(me.port), syncMode: me.syncMode, mayLackEntries: mayLackEntries,
-            knownGaps: knownGaps, admitted: admitted)
+            knownGaps: knownGaps, admitted: admitted, logSpace: logSpace.rawValue)
     }
 
     mutating func sendHello(_ index: Int) {
@@ -45,8 +45,8 @@ extension NodeState {
         for index in links.openIndices where links[index].peer != nil { sendHello(index) }
     }
 
-    /// Takes what an admitted peer says of itself now. Only what belongs to `mayLackEntries` may have
-    /// changed.
+    /// Takes what an admitted peer says of itself now. Only what belongs to `mayLackEntries` and the
+    /// room on its disk may have changed.
     mutating func renew(_ hello: Hello, of peer: NodeID) throws(DecodeError) {
         guard let at = peerIndex(peer), let known = peers[at].hello, known.boot == hello.boot,
             known.incarnation == hello.incarnation, known.node == hello.node
@@ -54,6 +54,7 @@ extension NodeState {
         let before = knownGaps
         peers[at].hello?.mayLackEntries = hello.mayLackEntries
         peers[at].hello?.knownGaps = hello.knownGaps
+        peers[at].hello?.logSpace = hello.logSpace
         if knownGaps != before { sendHelloAgain() }
     }
 

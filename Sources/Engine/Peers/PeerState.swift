@@ -11,12 +11,18 @@ struct PeerState {
     /// The admitted link.
     var link: LinkID?
     /// The peer's last admitted hello.
-    var hello: Hello?
+    var hello: Hello? {
+        didSet { space = hello.flatMap { LogSpace(rawValue: $0.logSpace) } ?? .ample }
+    }
+    /// How much room it has, by that hello.
+    private(set) var space = LogSpace.ample
     /// When to dial next, and after how long again.
     var dialAt: Instant?
     var backoff = PeerState.backoffMin
     /// Why the peer refused this node, or this node refused it; for the log, once per reason.
     var lastRefusal = ""
+    /// No snapshot is sent there before this moment: the last one found no room.
+    var snapshotRetryAt = Instant(nanoseconds: .min)
     /// The forward streams that come from this peer, by group.
     var inbound: [InboundStreams] = []
 

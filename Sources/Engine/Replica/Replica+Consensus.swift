@@ -36,6 +36,11 @@ extension Replica {
         core.transferLeadership(to: nil, now: now, liveness: liveness, effects: &effects)
     }
 
+    /// False when that follower cannot take over now.
+    mutating func handOver(to peer: NodeID, now: Instant, liveness: PairLiveness) -> Bool {
+        core.transferLeadership(to: peer, now: now, liveness: liveness, effects: &effects)
+    }
+
     /// A durable snapshot becomes this replica's state; false when it is older than what is there.
     mutating func install(
         index: LogIndex, term: Term, now: Instant, liveness: PairLiveness

@@ -178,6 +178,7 @@ struct Replica: ~Copyable {
             switch kind {
             case .noop: break
             case .genesis: if genesis == nil { genesis = payload.copied }
+            case .refoundation: genesis = payload.copied
             case .commands: try applyCommands(payload)
             case .time: advance(to: try TimePayload(decoding: payload).time)
             case .expire: try applyExpiry(payload)

@@ -28,22 +28,14 @@ enum GrowthRefusal: UInt8 {
         "MISCONF Errors writing to the AOF file: No space left on device"
 }
 
-/// How much room the log's disk has, as the host sees it.
-public enum LogSpace: Equatable, Sendable {
-    case ample
-    /// No further segment can be prepared; the open one goes on.
-    case low
-    /// The log cannot go on before there is room.
-    case full
-}
-
 /// Growth that a leader refuses: `maxmemory` with `noeviction`, when its keys take more; and a disk that
 /// is nearly full. What is refused is what Redis refuses then, commands with the flag `denyoom`: reads,
 /// and commands that remove data, go on.
 ///
 /// The leader judges before it proposes, and the refusal takes the command's place in the log: the
 /// order within a session, exactly once, and equal states on all replicas need nothing else. Only the
-/// arguments stay out of the log.
+/// arguments stay out of the log. For want of room most commands are refused before that
+/// (NodeState+Space).
 extension NodeState {
     /// Bytes that the keys of all groups take here.
     var keyBytes: Int {
@@ -56,20 +48,9 @@ extension NodeState {
     }
 
     /// Looks at the limits; once per turn, since a turn's commands add little.
-    mutating func checkGrowth() {
+    mutating func checkGrowth(now: ClockReading) {
         let isOver = configuration.maxMemory > 0 && keyBytes > configuration.maxMemory
-        growthRefusal = logSpace != .ample ? .disk : isOver ? .memory : nil
-    }
-
-    /// The host's disk has less or more room than before.
-    mutating func logSpaceChanged(to space: LogSpace, now: ClockReading) {
-        logSpace = space
-        checkGrowth()
-        guard space == .full else { return }
-        // A leader that cannot write is none: another one may have room.
-        for group in 0..<replicas.count where replicas[group].core.role == .leader {
-            replicas[group].handOver(now: now.boot, liveness: liveness)
-        }
+        growthRefusal = mustRefuseGrowth(now: now) ? .disk : isOver ? .memory : nil
     }
 
     /// The run as it came, but with every command marked that must not add data now.

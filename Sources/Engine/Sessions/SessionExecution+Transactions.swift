@@ -108,6 +108,10 @@ extension Engine {
                 $0.error("CROSSSLOT Keys in request don't hash to the same slot")
             }
         }
+        if node.diskRefusal(adds: transaction.addsData) != nil {
+            sessions[index].transaction = nil
+            return write(index) { $0.error(text: GrowthRefusal.transactionDisk.error) }
+        }
         let group = transaction.group ?? 1
         guard node.dataGroups > 0, node.routes[group].byteCount < EngineLimits.queueBytesMax else {
             node.block(&sessions[index], now: now)

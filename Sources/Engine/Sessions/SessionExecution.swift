@@ -163,6 +163,11 @@ extension NodeState {
                 $0.error("CROSSSLOT Keys in request don't hash to the same slot")
             }
         }
+        if spec.isWrite, let refusal = diskRefusal(adds: spec.flags.contains(.denyoom)) {
+            return answerInPlace(&session, spec, isRejection: true) {
+                $0.error(text: refusal.error)
+            }
+        }
         return spec.isWrite
             ? queueWrite(&session, request, spec, group: group, now: now)
             : read(&session, request, spec, group: group, now: now, mayRead: mayRead)

@@ -110,23 +110,29 @@ extension NodeState {
     /// newest first, and the one to begin with.
     mutating func snapshot(
         for group: GroupID, _ restored: inout RestoredGroup
-    ) -> (stored: [SnapshotBoard.Stored], usable: SnapshotBoard.Stored?) {
+    ) -> (
+        stored: [SnapshotBoard.Stored], usable: SnapshotBoard.Stored?, isInherited: Bool
+    ) {
         var stored: [SnapshotBoard.Stored] = []
+        var isInherited = false
         for summary in listedSnapshots where summary.id.group == group {
-            guard summary.header.clusterHigh == map?.clusterID.high,
-                summary.header.clusterLow == map?.clusterID.low
-            else {
+            let cluster = Lineage(
+                high: summary.header.clusterHigh, low: summary.header.clusterLow)
+            let isOwn =
+                cluster.high == map?.clusterID.high && cluster.low == map?.clusterID.low
+            guard isOwn || lineage.contains(cluster) else {
                 log(.warning, "snapshot-foreign id=\(summary.id)")
                 continue
             }
+            if stored.isEmpty { isInherited = !isOwn }
             stored.append(SnapshotBoard.Stored(id: summary.id, fileBytes: summary.fileBytes))
         }
         guard let newest = stored.first, newest.id.index + 1 >= restored.firstIndex else {
-            return (stored, nil)
+            return (stored, nil, isInherited)
         }
         restored.snapshotIndex = newest.id.index
         restored.snapshotTerm = newest.id.term
-        return (stored, newest)
+        return (stored, newest, isInherited)
     }
 }
 

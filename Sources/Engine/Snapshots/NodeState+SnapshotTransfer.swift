@@ -25,6 +25,11 @@ extension NodeState {
     /// Begins to send the newest snapshot to a follower.
     mutating func beginSending(_ group: Int, to peer: NodeID, now: ClockReading) {
         snapshots.groups[group].sending.removeAll { $0.peer == peer }
+        if let at = peerIndex(peer), peers[at].snapshotRetryAt > now.boot {
+            // Its disk was too full for the last one.
+            replicas[group].core.snapshotFailed(at: peer)
+            return
+        }
         guard let stored = snapshots.groups[group].durable.first,
             stored.id.index >= replicas[group].core.snapshotFloor(of: peer)
         else {
@@ -117,6 +122,9 @@ extension NodeState {
         case .failed:
             snapshots.groups[group].sending.remove(at: at)
             replicas[group].core.snapshotFailed(at: peer)
+            if let at = peerIndex(peer), peers[at].space != .ample {
+                peers[at].snapshotRetryAt = now.boot + Self.snapshotRetryTime
+            }
         }
     }
 

@@ -59,6 +59,14 @@ extension NodeState {
         let newest = snapshots.groups[group].durable.first?.id.index ?? 0
         guard replicas[group].applied > newest else { return false }
         if replicas[group].loggedBytes >= configuration.walMaxSize / 3 { return true }
+        if logSpace != .ample, wal.oldestHolder == replicas[group].group,
+            newest == 0 || wal.firstIndex(of: replicas[group].group) > newest
+        {
+            // The log is as short as the snapshots let it be, and the disk is full: worth another,
+            // if it frees some segments.
+            let segment = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
+            return wal.bytesHeld(by: replicas[group].group) >= 2 * segment
+        }
         return wal.heldBytes > configuration.walMaxSize / 4 * 3
             && wal.oldestHolder == replicas[group].group
     }
@@ -245,7 +253,9 @@ extension NodeState {
             wal.heldBytes > configuration.walMaxSize / 4 * 3
             && wal.oldestHolder == replicas[group].group
             && replicas[group].applied == newest.index
-        if isLong || isIdle { target = newest.index }
+        // So is one that the disk has no room for.
+        let isTight = logSpace != .ample
+        if isLong || isIdle || isTight { target = newest.index }
         if replicas[group].core.role == .leader {
             for follower in replicas[group].core.followers
             where links.index(to: follower.id) != nil {
@@ -257,11 +267,12 @@ extension NodeState {
                     if wal.heldBytes < 2 * configuration.walMaxSize + sending.fileBytes {
                         target = min(target, sending.id.index)
                     }
-                } else if !isLong, follower.state == .replicate {
+                } else if !isLong, !isTight, follower.state == .replicate {
                     target = min(target, follower.match)
                 }
             }
         }
+        if isTight { dropUseless(group) }
         guard target >= replicas[group].core.log.firstIndex, target <= replicas[group].applied,
             target > 0
         else { return }
@@ -281,6 +292,18 @@ extension NodeState {
         {
             snapshots.groups[group].durable.removeLast()
             snapshotCommands.append(.remove(oldest.id))
+        }
+    }
+
+    /// Removes older snapshots that the log does not reach any more: they could make no state.
+    private mutating func dropUseless(_ group: Int) {
+        let first = wal.firstIndex(of: replicas[group].group)
+        for old in snapshots.groups[group].durable.dropFirst()
+        where old.id.index + 1 < first
+            && !snapshots.groups[group].sending.contains(where: { $0.id == old.id })
+        {
+            log(.notice, "snapshot-dropped id=\(old.id) reason=\"the disk is full\"")
+            discard(old.id, group: group)
         }
     }
 

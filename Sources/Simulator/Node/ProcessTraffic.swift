@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Engine
 internal import Snapshot
 internal import WAL
 
@@ -14,6 +15,7 @@ enum Inbound {
     /// How much of what the process sent still waits in its host.
     case outputQueued(connection: Int, bytes: Int)
     case logProgress(LogProgress)
+    case logSpace(LogSpace)
     case logRead(id: UInt64, bytes: [UInt8]?)
     case snapshot(SnapshotEvent)
 }

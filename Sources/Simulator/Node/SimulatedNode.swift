@@ -1,4 +1,5 @@
 internal import Bytes
+internal import Engine
 
 /// A machine: a disk and clocks that outlive the processes on it, and the process that runs now.
 final class SimulatedNode {
@@ -40,8 +41,13 @@ final class SimulatedNode {
     /// Until then there is no room for a new segment; and none for any write, if it copies on write.
     var diskFullUntil = Moment.zero
     var diskCopiesOnWrite = false
+    /// Segments that a full disk still has room for: the one that was prepared, and the reserve.
+    var segmentsLeft = SimulatedNode.segmentsAhead
+    static let segmentsAhead = 2
     /// The log thread waits for room.
     var waitsForRoom = false
+    /// What the process was told last.
+    var toldSpace = LogSpace.ample
     /// The next sync fails, which ends the process.
     var failsNextSync = false
     /// A process that was killed starts again then.

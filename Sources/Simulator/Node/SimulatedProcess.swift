@@ -134,6 +134,7 @@ final class SimulatedProcess {
                 engine.outputQueued(bytes, for: LinkID(UInt64(connection)))
             }
         case .snapshot(let event): engine.snapshotMoved(event, now: now)
+        case .logSpace(let space): engine.logSpaceChanged(to: space, now: now)
         case .logProgress(let progress):
             engine.logDurable(written: progress.written, synced: progress.synced, now: now)
         case .logRead(let id, let bytes):
