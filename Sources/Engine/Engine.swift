@@ -362,10 +362,14 @@ public struct Engine: ~Copyable {
         public var firstIndex: LogIndex
         /// A snapshot is becoming its state.
         public var isLoading: Bool
+        /// Its state is lost: a peer's snapshot must come.
+        public var lacksState: Bool
         /// Of durable snapshots, newest first.
         public var snapshots: [LogIndex]
         /// The term of the entry at `applied`.
         public var appliedTerm: Term
+        /// What a leader knows of its followers; empty elsewhere.
+        public var followers: [FollowerStatus]
     }
 
     /// All replicas of this node, the system group first.
@@ -378,10 +382,17 @@ public struct Engine: ~Copyable {
                 lastIndex: node.replicas[group].core.lastIndex,
                 firstIndex: node.replicas[group].core.log.firstIndex,
                 isLoading: node.replicas[group].load != nil,
+                lacksState: node.replicas[group].lacksState,
                 snapshots: node.snapshots.groups[group].durable.map(\.id.index),
                 appliedTerm: node.replicas[group].core.log.term(at: node.replicas[group].applied)
-                    ?? 0)
+                    ?? 0,
+                followers: node.replicas[group].core.followers)
         }
+    }
+
+    /// The durable snapshots that are believed to be whole.
+    public var snapshotIDs: [SnapshotID] {
+        (0..<node.replicas.count).flatMap { node.snapshots.groups[$0].durable.map(\.id) }
     }
 
     /// The digest of a group's whole state at its `applied` index.
@@ -403,6 +414,9 @@ public struct Engine: ~Copyable {
 
     /// Whether the log was cut at damage, and what is lost has not come back from the peers yet.
     public var isUnderRepair: Bool { !node.distrustedGroups.isEmpty }
+
+    /// The groups of which that is so.
+    public var groupsUnderRepair: [GroupID] { node.distrustedGroups }
 
     /// Why this node takes part in nothing, if it does not.
     public var muteReason: String? { node.muteReason }

@@ -119,7 +119,10 @@ extension RaftCore {
             durability.begin(after: index, term: term, replaced: false)
             return
         }
-        invariant(index > commit, "a snapshot contradicts the committed entry \(index)")
+        // Without its state a log may not know the term of the entry that it begins behind.
+        let isUnknown = needsSnapshot && log.term(at: index) == 0
+        invariant(
+            index > commit || isUnknown, "a snapshot contradicts the committed entry \(index)")
         log.restart(after: index, term: term)
         durability.begin(after: index, term: term, replaced: true)
         // What was acknowledged of the old log was true then; nothing more is said about it.

@@ -85,9 +85,10 @@ extension RaftCore {
         return (index, contradicts)
     }
 
-    /// Whether another entry than the one of `term` is committed at `index`, as far as the log tells.
+    /// Whether another entry than the one of `term` is committed at `index`, as far as the log tells. What
+    /// it says of the entry before its first is not always known (term 0) without the state that ends there.
     private func isContradicted(_ index: LogIndex, _ term: Term) -> Bool {
-        guard index <= commit, let mine = log.term(at: index) else { return false }
+        guard index <= commit, !needsSnapshot, let mine = log.term(at: index) else { return false }
         return mine != term
     }
 

@@ -48,8 +48,9 @@ extension RaftCore {
         // 0: it does not follow any more.
         if boot != 0, boot < known { return false }
         guard reply.lacksEntries else {
-            // Nobody but this leader could tell that process that nothing is missing.
-            if let recovery = progress[position].recovery, boot <= recovery.boot, !recovery.isOver {
+            // Of an earlier process, then. The one that said so itself may have changed its mind without
+            // this leader (`trustLog`), and is never heard again unless that is taken from it.
+            if let recovery = progress[position].recovery, boot < recovery.boot, !recovery.isOver {
                 return false
             }
             progress[position].recovery = nil

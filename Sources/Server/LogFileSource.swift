@@ -165,7 +165,7 @@ extension DataDirectory {
 
     /// Each step is durable before the next begins, so that a crash in between loses nothing.
     private func carryOut(_ repair: WALRepair) throws(FileError) {
-        try LogStateFiles(in: self).write(repair.intent)
+        try LogStateFiles.replace(repair.intent, in: self)
         try remove(WALMark.fileName)
         try sync()
         for segment in repair.setAside {

@@ -35,9 +35,28 @@ struct LogStateFiles: ~Copyable {
 
     deinit { for descriptor in descriptors { close(descriptor) } }
 
+    /// Puts a copy in the place of its file, durably: wholly, or not at all.
+    static func replace(_ copy: WALStateCopy, in directory: borrowing DataDirectory)
+        throws(FileError)
+    {
+        let path = directory.path(of: WALStateCopy.fileName(copy.slot))
+        let new = path + ".new"
+        let descriptor = open(new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw currentError("create", new) }
+        defer { close(descriptor) }
+        try write(copy, to: descriptor, new)
+        guard rename(new, path) == 0 else { throw currentError("rename", new) }
+        try directory.sync()
+    }
+
     /// Writes a copy over its file and syncs it.
     func write(_ copy: WALStateCopy) throws(FileError) {
-        let descriptor = descriptors[copy.slot]
+        try Self.write(copy, to: descriptors[copy.slot], paths[copy.slot])
+    }
+
+    private static func write(_ copy: WALStateCopy, to descriptor: Int32, _ path: String)
+        throws(FileError)
+    {
         let bytes = copy.encode()
         var done = 0
         while done < bytes.count {
@@ -45,9 +64,9 @@ struct LogStateFiles: ~Copyable {
             let got = pwrite(
                 descriptor, bytes.unsafeReadable.baseAddress! + done, count, off_t(done))
             if got < 0, errno == EINTR { continue }
-            guard got > 0 else { throw currentError("write", paths[copy.slot]) }
+            guard got > 0 else { throw currentError("write", path) }
             done += got
         }
-        guard fdatasync(descriptor) == 0 else { throw currentError("sync", paths[copy.slot]) }
+        guard fdatasync(descriptor) == 0 else { throw currentError("sync", path) }
     }
 }

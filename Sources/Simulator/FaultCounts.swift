@@ -16,6 +16,9 @@ public enum Fault: Int, CaseIterable, Sendable, Comparable {
     /// A bit of a node's files was flipped; a log with such damage was cut at it; and the machine went
     /// down in the midst of that; a node had everything back.
     case bitFlipped, logCut, repairCut, repaired
+    /// A log's damage lay in what snapshots stand for; a read of old entries met it while the process
+    /// ran; a snapshot was found to be damaged; a group's state was lost, and came from a peer.
+    case damagePassed, damageMet, snapshotDamaged, stateLost
 
     public static func < (left: Fault, right: Fault) -> Bool { left.rawValue < right.rawValue }
 }

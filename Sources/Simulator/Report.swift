@@ -20,6 +20,14 @@ public struct Report: Sendable {
     public var comparisons = 0
     /// Elections won.
     public var leaderships = 0
+    /// Snapshots that became durable, that became a state, and that came whole from a peer.
+    public var snapshotsWritten = 0
+    public var snapshotsLoaded = 0
+    public var snapshotsInstalled = 0
+    /// Flipped bits by what they were aimed at.
+    public var flips: [DamagePlace: Int] = [:]
+    /// The disasters that were asked for, whether they came about or not.
+    public var disasters: [FaultOptions.Disaster] = []
     /// The last lines of the nodes' diagnostic logs, when something was found. What led up to it is
     /// in the trace of a replay.
     public var nodeLines: [String] = []
@@ -48,6 +56,7 @@ public struct Report: Sendable {
             + "simulated=\(simulated.milliseconds / 1000)s answered=\(answered) "
             + "rejected=\(rejected) unknown=\(unknown) undecided=\(undecided) "
             + "leaders=\(leaderships) hashes=\(comparisons) "
+            + "snapshots=\(snapshotsWritten)/\(snapshotsLoaded)/\(snapshotsInstalled) "
             + "trace=\(String(traceHash, radix: 16))"
     }
 }

@@ -2,12 +2,14 @@
 public enum Runner {
     /// Plays a seed; with `twice`, a second time to compare the end states. A difference means that
     /// something in the code under test does not follow from the seed.
+    ///
+    /// - Parameter options: instead of those that the seed draws.
     public static func run(
-        seed: UInt64, twice: Bool, trace: ((String) -> Void)? = nil
+        seed: UInt64, options: SwarmOptions? = nil, twice: Bool, trace: ((String) -> Void)? = nil
     ) -> Report {
-        let first = Simulation(seed: seed, trace: trace).run()
+        let first = Simulation(seed: seed, options: options, trace: trace).run()
         guard twice else { return first }
-        return compare(first, Simulation(seed: seed).run())
+        return compare(first, Simulation(seed: seed, options: options).run())
     }
 
     /// Plays a scenario, likewise.

@@ -22,7 +22,9 @@ extension Simulation {
         if node.life > 1 { counts.add(.restart) }
         let reading = node.clock.reading(at: now)
         do {
-            node.process = try SimulatedProcess.start(on: node, options: options, now: reading)
+            node.process = try SimulatedProcess.start(
+                on: node, options: options,
+                repairCut: phase == .safety ? repairCut : 0, now: reading)
         } catch is SimulatedProcess.RepairCut {
             counts.add(.repairCut)
             scheduleRestart(number)
@@ -34,7 +36,10 @@ extension Simulation {
             return
         }
         trace.record(.phase, at: now, who: number, UInt64(node.life), text: "process starts")
-        if let process = node.process { noteStart(process, on: number) }
+        if let process = node.process {
+            noteStart(process, on: number)
+            noteFindings(of: process, on: number)
+        }
         wake(number, at: now)
         if options.disk.mode == .everysec {
             schedule(.backgroundSyncBegins(node: number, life: node.life), after: .seconds(1))
@@ -50,9 +55,14 @@ extension Simulation {
             network.processDied(.node(number), silently: powerCut, now: now)
         }
         if powerCut {
+            // A damaged log is told from a torn one by what is beside it: both at once is one fault
+            // more than a node is to survive.
+            if node.damage != nil { node.disk.syncStateFiles() }
             let dirty = node.disk.dirtySectors
             let lost =
-                node.disk.powerCut(survival: options.disk.survival, random: &node.random)
+                node.disk.powerCut(
+                    survival: options.disk.survival, keepsMark: node.damage != nil,
+                    random: &node.random)
                 + node.snapshots.powerCut()
             if lost > 0 { counts.add(.tornSectors, lost) }
             trace.record(
@@ -77,6 +87,7 @@ extension Simulation {
         nodes[number].snapshots = VirtualSnapshots()
         nodes[number].isUnclean = false
         nodes[number].gap = nil
+        nodes[number].damage = nil
     }
 
     /// A new cluster begins: what the replicas of the old one had says nothing about it.
@@ -140,6 +151,13 @@ extension Simulation {
     ) {
         for line in outbound.lines {
             node.note("\(now) \(line)")
+            if line.contains("snapshot-damaged") { counts.add(.snapshotDamaged) }
+            if line.contains("state-lost") { counts.add(.stateLost) }
+            if line.contains("snapshot-receive ") { process.isInstalling = true }
+            if line.contains("snapshot-loaded ") { process.isInstalling = false }
+            if line.contains("log-cut"), let batch = outbound.batches.last {
+                process.cutBatch = batch.number
+            }
             trace.record(.log, at: now, who: node.number, text: line)
         }
         for batch in outbound.batches { process.log.add(batch) }
@@ -198,6 +216,11 @@ extension Simulation {
             scheduleRestart(node.number)
         case .fatal(let reason) where isContradiction(reason):
             counts.add(.contradicted)
+            scheduleRestart(node.number)
+        case .fatal(let reason) where expectsRefusal == node.number:
+            node.refusal = reason
+        case .fatal(let reason) where isDamageMet(reason, on: node):
+            counts.add(.damageMet)
             scheduleRestart(node.number)
         case .fatal(let reason):
             fail("fatal exit", "node \(node.number): \(reason)")
@@ -260,12 +283,14 @@ extension Simulation {
             queue.schedule(.snapshotStep(node: number, life: life), at: free)
             return
         }
-        for event in process.snapshots.finish() {
+        let (events, isReceived) = process.snapshots.finish()
+        for event in events {
             switch event {
             case .durable(let summary):
                 trace.record(.wal, at: now, who: number, summary.id.index, text: "\(summary.id)")
                 checker.snapshot(summary, node: number, at: now)
                 snapshotsDurable += 1
+                if isReceived { snapshotsInstalled += 1 }
             case .loaded(let id, _, isLast: true):
                 trace.record(.wal, at: now, who: number, id.index, text: "\(id) loaded")
                 snapshotsLoaded += 1
@@ -335,6 +360,7 @@ extension Simulation {
         let hashesNow = process.turns % hashEvery == 0 || phase == .settling
         let readings = process.readings()
         watchGap(process, of: node.number, readings)
+        watchRepair(process, of: node.number, readings)
         for reading in readings {
             if reading.isLeader {
                 checker.leads(
@@ -402,7 +428,7 @@ extension Simulation {
                 lines.append(
                     "  n\(number) g\(reading.group) \(reading.isLeader ? "leads" : "follows") "
                         + "t\(reading.term) commit \(reading.commit) applied \(reading.applied) "
-                        + "last \(reading.lastIndex)")
+                        + "last \(reading.lastIndex) \(process.followers(of: reading.group))")
             }
         }
         for client in clients where client.state != .retired {

@@ -58,9 +58,14 @@ public final class Simulation {
     var finalReadsDone = false
     /// Log reads that were asked for.
     var logReads = 0
-    /// Snapshots that became durable, and that became a state.
+    /// Snapshots that became durable, that became a state, and that came whole from a peer.
     var snapshotsDurable = 0
     var snapshotsLoaded = 0
+    var snapshotsInstalled = 0
+    /// Chance that a machine goes down while a start cuts a damaged log.
+    var repairCut: Double
+    /// Flipped bits by what they were aimed at.
+    var flips: [DamagePlace: Int] = [:]
     /// A node whose disk is damaged on purpose: that it does not start is right.
     var expectsRefusal: Int?
     /// Nodes that lost their directory, and belong to the cluster no more.
@@ -79,6 +84,7 @@ public final class Simulation {
         self.seed = seed
         let options = given ?? SwarmOptions(seed: seed)
         self.options = options
+        repairCut = options.disk.repairCut
         trace = Trace()
         trace.sink = sink
         var random = SeededGenerator(seed: seed)
@@ -228,6 +234,7 @@ public final class Simulation {
         }
         _ = advance(within: options.healing, until: { replicasAgree })
         compareReplicas()
+        demandRepair()
     }
 
     func enter(_ next: Phase) {
@@ -255,6 +262,11 @@ public final class Simulation {
         report.traceHash = trace.hash
         report.comparisons = checker.comparisons
         report.leaderships = checker.leaderships
+        report.snapshotsWritten = snapshotsDurable
+        report.snapshotsLoaded = snapshotsLoaded
+        report.snapshotsInstalled = snapshotsInstalled
+        report.flips = flips
+        report.disasters = options.faults.disasters
         if !report.violations.isEmpty {
             report.nodeLines = nodeNumbers.flatMap { number in
                 nodes[number].lines.suffix(12).map { "n\(number) \($0)" }

@@ -126,6 +126,9 @@ public struct WALStateCopies: Equatable, Sendable {
 
     public static let none = WALStateCopies { _ in nil }
 
+    /// Whether a damaged log could be repaired with them.
+    public var areTrusted: Bool { trusted != nil }
+
     /// The newest copy that can be read.
     var newest: WALStateCopy? {
         var newest: WALStateCopy?

@@ -8,8 +8,9 @@ internal import Raft
 /// the log (`WALStateCopy`), or there is no repair.
 ///
 /// The host executes it in this order, each step durable before the next begins:
-/// 1. write `intent` over its file: from now on every start knows that entries may be missing, and
-///    goes on with this repair, however far it came;
+/// 1. put `intent` in the place of its file, by a rename: half a copy there would cost what is known of
+///    votes. From now on every start knows that entries may be missing, and goes on with this repair,
+///    however far it came;
 /// 2. remove the mark beside the log (`WALMark`), which knows of batches that are cut off;
 /// 3. set the files of `setAside` aside, in this order;
 /// 4. start. The first batch of the run holds what `intent` knows and the log does not.

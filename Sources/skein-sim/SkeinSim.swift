@@ -27,6 +27,28 @@ struct SkeinSim: ParsableCommand {
     @Option(help: "Play one named scenario, or 'all'.")
     var scenario: String?
 
+    @Option(
+        help: "Play the seeds with this appendfsync and with many power cuts.",
+        transform: { (text: String) throws -> SyncMode in
+            guard let mode = SyncMode(rawValue: text) else {
+                throw ValidationError("appendfsync is always, everysec or no")
+            }
+            return mode
+        })
+    var appendfsync: SyncMode?
+
+    @Option(
+        help:
+            "Flip bits at one kind of place in the files of one node, or at 'all' of them: 20 times each, or --seeds."
+    )
+    var damage: String?
+
+    @Option(help: "Members of the cluster, for --damage; both 3 and 1 when not given.")
+    var nodes: Int?
+
+    @Option(help: "End processes at chosen moments (snapshot, rotation, recovery ...), so often.")
+    var crashes: Int?
+
     @Flag(help: "List the scenarios.")
     var list = false
 
@@ -43,9 +65,20 @@ struct SkeinSim: ParsableCommand {
         }
         var session = Session(
             commit: Commit.current, seed: seed ?? UInt64.random(in: 1...999_999_999), once: once,
-            trace: trace)
+            trace: trace, appendfsync: appendfsync)
         session.announce()
-        if let scenario {
+        if let damage {
+            let places = DamagePlace.allCases.filter { damage == "all" || "\($0)" == damage }
+            guard !places.isEmpty else {
+                let known = DamagePlace.allCases.map { "\($0)" }.joined(separator: ", ")
+                throw ValidationError("damage is all, or one of \(known)")
+            }
+            session.playDamage(
+                at: places, isWhole: damage == "all",
+                count: seeds ?? (damage == "all" ? 20 : 1), nodes: nodes.map { [$0] } ?? [3, 1])
+        } else if let crashes {
+            session.playCrashes(count: crashes)
+        } else if let scenario {
             try session.play(scenarios: scenario)
         } else {
             session.playSeeds(until: limit)
@@ -72,6 +105,7 @@ struct Session {
     let firstSeed: UInt64
     let once: Bool
     let trace: Bool
+    let appendfsync: SyncMode?
     private(set) var failures = 0
     private var seed: UInt64
     private var runs = 0
@@ -81,14 +115,17 @@ struct Session {
     private var unknown = 0
     private var undecided = 0
     private var faults = FaultCounts()
+    /// Runs that asked for a disaster.
+    private var asked: [FaultOptions.Disaster: Int] = [:]
     private let started = Clock.seconds
 
-    init(commit: String, seed: UInt64, once: Bool, trace: Bool) {
+    init(commit: String, seed: UInt64, once: Bool, trace: Bool, appendfsync: SyncMode?) {
         self.commit = commit
         firstSeed = seed
         self.seed = seed
         self.once = once
         self.trace = trace
+        self.appendfsync = appendfsync
     }
 
     /// The first and the last line.
@@ -98,11 +135,13 @@ struct Session {
         let first = seed
         while !isOver(limit) {
             seed = first &+ UInt64(runs)
-            let replay = "skein-sim \(seed)"
+            let mode = appendfsync
+            let replay = "skein-sim \(seed)" + (mode.map { " --appendfsync \($0)" } ?? "")
             CrashNotice.prepare(
                 "skein-sim: crashed; replay with: \(replay)\nskein-sim: seed=\(seed) commit=\(commit)\n"
             )
-            let report = Runner.run(seed: seed, twice: !once, trace: sink)
+            let options = mode.map { SwarmOptions(seed: seed, appendfsync: $0) }
+            let report = Runner.run(seed: seed, options: options, twice: !once, trace: sink)
             take(report, replay: replay)
         }
         printTotals()
@@ -132,7 +171,7 @@ struct Session {
         printTotals()
     }
 
-    private var sink: ((String) -> Void)? {
+    var sink: ((String) -> Void)? {
         trace ? { print($0) } : nil
     }
 
@@ -146,21 +185,41 @@ struct Session {
         unknown += report.unknown
         undecided += report.undecided
         faults.add(report.faults)
+        for disaster in report.disasters { asked[disaster, default: 0] += 1 }
         print(report.summary)
         guard !report.isClean else { return }
         failures += 1
+        describe(report, replay: replay)
+    }
+
+    mutating func noteFailures(_ count: Int) { failures += count }
+
+    /// What a trial has found.
+    func tell(_ report: Report, replay: String) {
+        print(report.summary)
+        describe(report, replay: replay)
+        fflush(nil)
+    }
+
+    private func describe(_ report: Report, replay: String) {
         print("  options: \(report.options)")
         for violation in report.violations.prefix(5) { print("  \(violation)") }
         for line in report.nodeLines { print("  | \(line)") }
         print("  replay with: \(replay)   (every event: --trace)")
     }
 
-    private func printTotals() {
+    private mutating func printTotals() {
         let elapsed = max(0.001, Clock.seconds - started)
         print(
             "runs=\(runs) failures=\(failures) answered=\(answered) unknown=\(unknown) undecided=\(undecided)"
         )
         print("faults: \(faults.summary)")
+        for disaster in FaultOptions.Disaster.allCases
+        where asked[disaster, default: 0] >= 10 && disaster.faults.allSatisfy({ faults[$0] == 0 }) {
+            print(
+                "FAILED: \(asked[disaster, default: 0]) runs asked for \(disaster), and none came")
+            failures += 1
+        }
         let hours = (simulatedSeconds / 36).rounded() / 100
         print(
             "simulated=\(hours) h events=\(events) events-per-second=\(Int(Double(events * (once ? 1 : 2)) / elapsed)) "

@@ -118,6 +118,7 @@ struct ScriptSession {
         case "ship": ship(words)
         case "answer": answer(words)
         case "rot": node(words[0]).disk.lose(Int(words[1])!)
+        case "trust": trust(node(words[0]))
         case "lose": node(words[0]).disk.snapshots = []
         case "followers": followers(of: node(words[0]))
         case "queue": for envelope in cluster.network { cluster.note(describe(envelope)) }
@@ -375,6 +376,12 @@ struct ScriptSession {
                 to: target, now: now, liveness: liveness, effects: &effects)
             cluster.note("  \(node.id) transfer \(began ? "begins" : "refused")")
         }
+    }
+
+    /// Its host gives up waiting for what is missing.
+    private func trust(_ node: Node) {
+        node.replica!.core.trustLog()
+        node.disk.lacksEntries = false
     }
 
     private func evict(_ node: Node) {

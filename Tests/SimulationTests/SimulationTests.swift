@@ -14,6 +14,18 @@ import Testing
     }
 }
 
+/// Runs in which machines go down often, with syncs put off.
+@Suite struct `Relaxed seeds` {
+    @Test(arguments: [(UInt64(1), SyncMode.no), (2, .everysec), (3, .no), (4, .everysec)])
+    func `nothing is lost but with a majority of machines`(seed: UInt64, mode: SyncMode) {
+        let options = SwarmOptions(seed: seed, appendfsync: mode)
+        let report = Runner.run(seed: seed, options: options, twice: seed <= 2)
+        #expect(
+            report.isClean,
+            "\(report.violations); replay: skein-sim \(seed) --appendfsync \(mode)")
+    }
+}
+
 @Suite struct `Named scenarios` {
     @Test(arguments: Scenario.all.map(\.name))
     func `the scenario takes place and nothing goes wrong`(name: String) throws {
@@ -25,5 +37,35 @@ import Testing
     @Test func `names are unique`() {
         let names = Scenario.all.map(\.name).sorted()
         for (one, other) in zip(names, names.dropFirst()) { #expect(one != other) }
+    }
+}
+
+/// A part of what `skein-sim --damage all` and `skein-sim --crashes 200` play.
+@Suite struct `Damage and crashes` {
+    @Test(arguments: DamagePlace.allCases)
+    func `a flipped bit is repaired from the peers, or in nobody's way`(place: DamagePlace) {
+        // With 11 the first segment is lost, and a peer's snapshot of an idle group must be taken.
+        for seed in place == .segmentHeader ? [1, 11] : [1, 2] as [UInt64] {
+            let result = DamageTrial.run(at: place, seed: seed)
+            let replay = "skein-sim \(seed) --damage \(place) --nodes 3"
+            #expect(result.report.isClean, "\(result.report.violations); replay: \(replay)")
+            #expect(result.report.flips[place] == 1)
+        }
+    }
+
+    @Test(arguments: [DamagePlace.entries, .lastBatch, .segmentHeader, .snapshotChunk])
+    func `a single node refuses, or the damage is in nobody's way`(place: DamagePlace) {
+        let result = DamageTrial.run(at: place, nodes: 1, seed: 1)
+        #expect(
+            result.report.isClean,
+            "\(result.report.violations); replay: skein-sim 1 --damage \(place) --nodes 1")
+    }
+
+    @Test(arguments: 1...3 as ClosedRange<UInt64>)
+    func `a crash at the worst of moments loses nothing`(seed: UInt64) {
+        let result = CrashTrial.run(seed: seed)
+        let replay = "skein-sim \(seed) --crashes 1"
+        #expect(result.report.isClean, "\(result.report.violations); replay: \(replay)")
+        #expect(result.hits.values.reduce(0, +) > 0)
     }
 }

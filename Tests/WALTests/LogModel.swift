@@ -63,21 +63,29 @@ struct LogModel: Equatable {
 final class LogExecutor {
     let disk: VirtualDisk
     private var queue:
-        [(mark: WALMark, position: WALPosition, opens: WALBatch.Opening?, bytes: [UInt8])] = []
+        [(
+            mark: WALMark, position: WALPosition, opens: WALBatch.Opening?, bytes: [UInt8],
+            copy: WALStateCopy?
+        )] = []
+    /// Whether the copies of the small state are written behind the batches.
+    private let keepsCopies: Bool
+    private var copied = 0
     private var nextToWrite = 0
     private var openSegment: UInt64?
     private(set) var written: UInt64
     /// What was reported as durable.
     private(set) var synced: UInt64
 
-    init(disk: VirtualDisk, lastBatch: UInt64) {
+    init(disk: VirtualDisk, lastBatch: UInt64, keepsCopies: Bool = false) {
         self.disk = disk
+        self.keepsCopies = keepsCopies
         written = lastBatch
         synced = lastBatch
     }
 
     func submit(_ batch: consuming WALBatch) {
-        queue.append((batch.mark, batch.position, batch.opens, batch.bytes.copyBytes()))
+        let copy = keepsCopies ? batch.stateCopy : nil
+        queue.append((batch.mark, batch.position, batch.opens, batch.bytes.copyBytes(), copy))
     }
 
     var hasToWrite: Bool { nextToWrite < queue.count }
@@ -131,10 +139,19 @@ final class LogExecutor {
         return true
     }
 
-    /// Syncs and returns the batch up to which all is durable.
-    func sync() -> UInt64 {
+    /// Syncs and returns the batch up to which all is durable; less if it crashes before it could say.
+    func sync(goOn: () -> Bool = { true }) -> UInt64 {
         if let openSegment {
+            guard goOn() else { return synced }
             disk.sync(openSegment)
+            for at in copied..<nextToWrite {
+                guard let copy = queue[at].copy else { continue }
+                disk.write(copy)
+                guard goOn() else { return synced }
+                disk.syncStateFiles()
+                guard goOn() else { return synced }
+            }
+            copied = nextToWrite
             synced = written
             if nextToWrite > 0 { disk.mark = queue[nextToWrite - 1].mark }
         }
@@ -210,7 +227,9 @@ func contents(of log: borrowing RecoveredLog, _ writer: borrowing WALWriter, _ d
         }
         invariant(group.termStarts.isEmpty == entries.isEmpty, "terms without entries")
         invariant(entries.isEmpty || group.termStarts[0].index == first, "terms begin elsewhere")
-        invariant(writer.firstIndex(of: group.group) == first, "the writer's first index")
+        // Of a log that was cut, the writer learns it with its first batch.
+        invariant(
+            log.wasCut || writer.firstIndex(of: group.group) == first, "the writer's first index")
         let tailBytes = ByteBuffer(copying: group.tail.readable)
         var tail = EntryRecords(tailBytes.readable)
         var index = group.tailFirst

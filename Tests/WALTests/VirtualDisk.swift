@@ -24,6 +24,51 @@ final class VirtualDisk: WALSource {
     }
 
     var mark: WALMark?
+    /// The copies of the small state, as files that are written over.
+    private(set) var stateFiles = [File](
+        repeating: File(number: 0, durable: [], current: [], exists: true), count: 2)
+    /// The state file that was there before a rename that is not synced.
+    private var renamedState: (slot: Int, before: File)?
+
+    var stateCopies: WALStateCopies {
+        WALStateCopies { slot in
+            let bytes = stateFiles[slot].current
+            return ByteBuffer(copying: bytes.span)
+        }
+    }
+
+    /// Writes a copy over its file; unsynced.
+    func write(_ copy: WALStateCopy) {
+        let bytes = copy.encode().copyBytes()
+        let missing = bytes.count - stateFiles[copy.slot].current.count
+        if missing > 0 {
+            let zeros = [UInt8](repeating: 0, count: missing)
+            stateFiles[copy.slot].current += zeros
+            stateFiles[copy.slot].durable += zeros
+        }
+        for start in stride(from: 0, to: bytes.count, by: 512) {
+            let part = Array(bytes[start..<min(start + 512, bytes.count)])
+            stateFiles[copy.slot].unsynced.append((start, part))
+            stateFiles[copy.slot].current.replaceSubrange(
+                start..<start + part.count, with: part)
+        }
+    }
+
+    func syncStateFiles() {
+        for slot in stateFiles.indices {
+            stateFiles[slot].durable = stateFiles[slot].current
+            stateFiles[slot].unsynced = []
+        }
+    }
+
+    /// Puts a whole, synced file of a copy in the place of the old one; durable with the directory.
+    func replaceState(_ copy: WALStateCopy) {
+        let bytes = copy.encode().copyBytes()
+        renamedState = (copy.slot, stateFiles[copy.slot])
+        stateFiles[copy.slot] = File(number: 0, durable: bytes, current: bytes, exists: true)
+    }
+
+    func flipState(_ slot: Int, _ offset: Int) { stateFiles[slot].current[offset] ^= 16 }
     /// Set by a test: the next reads fail.
     var readError: WALError?
 
@@ -65,6 +110,7 @@ final class VirtualDisk: WALSource {
     func syncDirectory() {
         for i in files.indices { files[i].exists = true }
         unsyncedNames = []
+        renamedState = nil
     }
 
     /// Gives a file another number.
@@ -96,6 +142,7 @@ final class VirtualDisk: WALSource {
     func syncAll() {
         syncDirectory()
         for file in files { sync(file.number) }
+        syncStateFiles()
     }
 
     /// Loses power: every unsynced sector survives or not.
@@ -139,13 +186,25 @@ final class VirtualDisk: WALSource {
             files[i].unsynced = []
             files[i].current = files[i].durable
         }
+        if !keepingNames, let renamedState { stateFiles[renamedState.slot] = renamedState.before }
+        for i in stateFiles.indices {
+            for sector in stateFiles[i].unsynced {
+                if keeps(number) {
+                    stateFiles[i].durable.replaceSubrange(
+                        sector.offset..<sector.offset + sector.bytes.count, with: sector.bytes)
+                }
+                number += 1
+            }
+            stateFiles[i].unsynced = []
+            stateFiles[i].current = stateFiles[i].durable
+        }
         syncAll()
     }
 
     /// Offsets of the unsynced sectors, counted over all files.
     var unsyncedOffsets: [Int] { files.flatMap { $0.unsynced.map(\.offset) } }
 
-    var unsyncedCount: Int { files.reduce(0) { $0 + $1.unsynced.count } }
+    var unsyncedCount: Int { (files + stateFiles).reduce(0) { $0 + $1.unsynced.count } }
 
     /// A copy with what is unsynced.
     func clone() -> VirtualDisk {
@@ -153,6 +212,8 @@ final class VirtualDisk: WALSource {
         disk.mark = mark
         disk.files = files
         disk.unsyncedNames = unsyncedNames
+        disk.stateFiles = stateFiles
+        disk.renamedState = renamedState
         return disk
     }
 
@@ -201,6 +262,9 @@ final class VirtualDisk: WALSource {
         let disk = VirtualDisk()
         disk.files = files.map {
             File(number: $0.number, durable: $0.current, current: $0.current, exists: true)
+        }
+        disk.stateFiles = stateFiles.map {
+            File(number: 0, durable: $0.current, current: $0.current, exists: true)
         }
         return disk
     }

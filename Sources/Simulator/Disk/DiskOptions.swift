@@ -1,7 +1,7 @@
 public import Bytes
 
 /// `appendfsync` of a run's nodes.
-public enum SyncMode: String, Sendable {
+public enum SyncMode: String, CaseIterable, Sendable {
     case always, everysec, no
 }
 

@@ -35,6 +35,10 @@ public struct VirtualDisk {
     /// Bytes of a copy's file; 0 before it was written.
     public func stateFileBytes(_ slot: Int) -> Int { stateFiles[slot].size }
 
+    func stateByte(_ slot: Int, offset: Int) -> UInt8? {
+        stateFiles[slot].read(offset: offset, count: 1).first
+    }
+
     /// Flips one bit of a copy, durably.
     public mutating func flipStateBit(_ slot: Int, offset: Int, bit: Int) {
         stateFiles[slot].flipBit(offset: offset, bit: bit)
@@ -98,10 +102,13 @@ public struct VirtualDisk {
     }
 
     /// The power goes. A process that is only killed loses nothing: the system keeps its cache.
+    /// - Parameter keepsMark: by chance; it was written back before.
     /// - Returns: how many sectors lost what was written to them.
-    public mutating func powerCut(survival: Double, random: inout SeededGenerator) -> Int {
+    public mutating func powerCut(
+        survival: Double, keepsMark: Bool = false, random: inout SeededGenerator
+    ) -> Int {
         var lost = 0
-        if !random.happens(survival) { mark = nil }
+        if !random.happens(survival), !keepsMark { mark = nil }
         for slot in stateFiles.indices {
             lost += stateFiles[slot].powerCut(survival: survival, random: &random)
         }

@@ -48,6 +48,15 @@ final class VirtualSnapshots {
         file.bytes[offset] ^= 1 << UInt8(bit)
     }
 
+    func byte(of id: SnapshotID, offset: Int) -> UInt8? {
+        guard let bytes = names[id.fileName]?.bytes, offset < bytes.count else { return nil }
+        return bytes[offset]
+    }
+
+    /// Whether a file that this node writes, or one that a peer sends, is not finished.
+    var hasPart: Bool { sortedNames.contains { $0.hasSuffix(".part") } }
+    var hasIncoming: Bool { sortedNames.contains { $0.hasSuffix(".incoming") } }
+
     var checksum: UInt32 {
         var crc: UInt32 = 0
         for name in sortedNames {
@@ -155,7 +164,7 @@ struct SnapshotThread: ~Copyable {
     }
 
     /// What a start finds.
-    mutating func list() throws -> [SnapshotSummary] { try executor.list().snapshots }
+    mutating func list() throws -> SnapshotListing { try executor.list() }
 
     /// What recovery of a damaged log asks for.
     mutating func newestWhole() -> [WALSnapshot] {
@@ -174,12 +183,13 @@ struct SnapshotThread: ~Copyable {
         return true
     }
 
-    /// The time is over: the command's effect.
-    mutating func finish() -> [SnapshotEvent] {
+    /// The time is over: the command's effect, and whether it was a piece of a peer's snapshot.
+    mutating func finish() -> (events: [SnapshotEvent], isReceived: Bool) {
         isWorking = false
         guard let command = queue.popFirst() else { invariantFailed("no command was under way") }
         var events: [SnapshotEvent] = []
         executor.execute(command) { events.append($0) }
-        return events
+        if case .receive = command { return (events, true) }
+        return (events, false)
     }
 }

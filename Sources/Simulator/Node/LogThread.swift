@@ -27,6 +27,7 @@ struct LogThread {
         var last: UInt64
         var syncs: Bool
         var mark: WALMark?
+        var opensSegment = false
         /// Only copies of the small state are being written.
         var isOfCopies = false
     }
@@ -47,6 +48,10 @@ struct LogThread {
     private var spares: [UInt64] = []
 
     var isWorking: Bool { work != nil }
+    /// A new segment's first batch is being written.
+    var isOpening: Bool { work?.opensSegment ?? false }
+    /// Durable; 0 while nothing of this run is.
+    var syncedBatch: UInt64 { reported.synced }
     var hasWork: Bool { !queue.isEmpty || !copies.isEmpty }
     var isIdle: Bool { !isWorking && !hasWork }
 
@@ -113,6 +118,7 @@ struct LogThread {
         var syncs = mode == .always
         var last = written
         var mark: WALMark?
+        let opensSegment = first.opens != nil
         while taken < batchesMax, let batch = queue.first {
             if let opens = batch.opens {
                 if taken > 0 { break }
@@ -130,7 +136,7 @@ struct LogThread {
             if let copy = batch.stateCopy { copies.append(copy) }
             taken += 1
         }
-        work = Work(last: last, syncs: syncs, mark: mark)
+        work = Work(last: last, syncs: syncs, mark: mark, opensSegment: opensSegment)
         return .work(taken: taken, syncs: syncs)
     }
 

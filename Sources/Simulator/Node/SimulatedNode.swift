@@ -19,6 +19,8 @@ final class SimulatedNode {
     /// Set when the machine went down under a log that was not synced, until the node trusts itself
     /// again; see `Simulation+Gaps`.
     var gap: LogGap?
+    /// Set when a bit of its files was flipped, until nothing of that is left; see `Simulation+Damage`.
+    var damage: NodeDamage?
     /// How many processes were started on this machine.
     var life = 0
     /// Why the last process ended by itself; for scenarios and reports.

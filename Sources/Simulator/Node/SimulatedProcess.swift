@@ -31,6 +31,10 @@ final class SimulatedProcess {
     var snapshots: SnapshotThread
     /// Connections that this process dials, and to whom.
     var dialing: [Int: Int] = [:]
+    /// The newest batch with a record that cuts the log of a group.
+    var cutBatch: UInt64 = 0
+    /// A snapshot comes from a peer, and is not a state yet.
+    var isInstalling = false
     /// Bytes of a connection's output that wait in the host.
     var queued: [Int: Int] = [:]
     var turns = 0
@@ -54,9 +58,21 @@ final class SimulatedProcess {
         self.liveness = liveness
     }
 
+    /// What its start found damaged.
+    private(set) var findings = Findings()
+
+    struct Findings {
+        /// In the log.
+        var damage: String?
+        var cutsLog = false
+        var damagedSnapshots = 0
+    }
+
     /// Recovers the disk and starts a process on it.
+    ///
+    /// - Parameter repairCut: chance that the machine goes down while a damaged log is cut.
     static func start(
-        on node: SimulatedNode, options: SwarmOptions, now: ClockReading
+        on node: SimulatedNode, options: SwarmOptions, repairCut: Double, now: ClockReading
     ) throws -> SimulatedProcess {
         // The host syncs the files before it believes them: what is read now will still be there.
         for segment in node.disk.segments { node.disk.sync(segment) }
@@ -69,11 +85,15 @@ final class SimulatedProcess {
             snapshots: { snapshots.newestWhole() })
         if let repair = recovered.repair {
             // Power can be lost in the midst of a repair, too.
-            let cut = node.random.happens(options.disk.repairCut)
+            let cut = node.random.happens(repairCut)
             let steps = cut ? node.random.integer(0...(repair.setAside.count + 2)) : .max
             guard node.disk.carryOut(repair, steps: steps) else { throw RepairCut() }
         }
         for segment in recovered.obsoleteSegments { node.disk.remove(segment) }
+        let listing = try snapshots.list()
+        let findings = Findings(
+            damage: recovered.damage.map { "\($0)" }, cutsLog: recovered.repair != nil,
+            damagedSnapshots: listing.damaged.count)
         let configuration = try Configuration.simulated(node: node.number, options: options)
         let liveness = PairLiveness(
             node: NodeID(UInt16(node.number)), boot: try Engine.nextBoot(after: recovered),
@@ -81,10 +101,12 @@ final class SimulatedProcess {
             promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
             diskStallLimit: configuration.diskStallLimit, now: now.boot)
         let engine = try Engine(
-            configuration: configuration, recovered: recovered, snapshots: try snapshots.list(),
+            configuration: configuration, recovered: recovered, snapshots: listing.snapshots,
             seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)
-        return SimulatedProcess(
+        let process = SimulatedProcess(
             life: node.life, engine: engine, liveness: liveness, snapshots: snapshots)
+        process.findings = findings
+        return process
     }
 
     /// The machine went down while it cut a damaged log.
@@ -296,8 +318,28 @@ final class SimulatedProcess {
     /// Whether the engine knows that its log may lack what it has acknowledged.
     var mayLackEntries: Bool { engine.mayLackEntries }
 
+    /// Groups whose log was cut at damage, and is not whole again.
+    var groupsUnderRepair: [UInt32] { engine.groupsUnderRepair.map(\.raw) }
+
     /// Whether its log was cut at damage, and is not whole again.
     var isUnderRepair: Bool { engine.isUnderRepair }
+
+    /// The snapshots that the engine would use.
+    var snapshotIDs: [SnapshotID] { engine.snapshotIDs }
+
+    /// A snapshot is becoming the state of some replica.
+    var isLoading: Bool { engine.replicas.contains(where: \.isLoading) }
+
+    /// Whether all replicas have their state.
+    var hasStates: Bool { engine.replicas.allSatisfy { !$0.isLoading && !$0.lacksState } }
+
+    /// What a leader knows of its followers, for whoever looks for the cause of a standstill.
+    func followers(of group: UInt32) -> String {
+        engine.replicas.filter { $0.group.raw == group }.flatMap(\.followers).map {
+            "\($0.id) \($0.state) match \($0.match) next \($0.next) inflight \($0.inflightBytes)"
+                + ($0.isLinked ? "" : " no link")
+        }.joined(separator: ", ")
+    }
 
     /// The state hash of a group's replica here, at what it has applied.
     func stateHash(_ group: UInt32) -> UInt64? { engine.stateHash(GroupID(group)) }

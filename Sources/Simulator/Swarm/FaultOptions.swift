@@ -11,11 +11,11 @@ public struct FaultOptions: Equatable, Sendable {
         case diskStall, slowDisk, syncFailure
         case kill, killLeader, powerCut, powerCutEverywhere
         case shutdown
-        case fullDisk
+        case fullDisk, bitRot
 
         /// Those that a run draws one by one. The others are drawn later, so that runs of old seeds stay
         /// what they were.
-        static let common: [Disaster] = allCases.filter { $0 != .fullDisk }
+        static let common: [Disaster] = allCases.filter { $0 != .fullDisk && $0 != .bitRot }
     }
 
     public var disasters: [Disaster] = []
@@ -40,5 +40,32 @@ public struct FaultOptions: Equatable, Sendable {
 
     var summary: String {
         disasters.isEmpty ? "none" : disasters.map { "\($0)" }.joined(separator: ",")
+    }
+}
+
+extension FaultOptions.Disaster {
+    /// What is counted when it comes about: at least one of these.
+    public var faults: [Fault] {
+        switch self {
+        case .breakLink: [.linkBroken, .halfOpen]
+        case .partition, .isolateLeader: [.partition]
+        case .oneWayPartition: [.oneWayPartition]
+        case .clog: [.clog]
+        case .cutClient: [.clientCut]
+        case .pause, .pauseLeader: [.pause]
+        case .loopStall: [.loopStall]
+        case .wallJump: [.wallJump]
+        case .clockRate: [.clockRate]
+        case .diskStall: [.diskStall]
+        case .slowDisk: [.slowDisk]
+        case .syncFailure: [.syncFailed]
+        case .kill: [.processKilled]
+        case .killLeader: [.processKilled, .powerCut]
+        case .powerCut: [.powerCut]
+        case .powerCutEverywhere: [.powerCutEverywhere]
+        case .shutdown: [.shutdown]
+        case .fullDisk: [.diskFull]
+        case .bitRot: [.bitFlipped]
+        }
     }
 }

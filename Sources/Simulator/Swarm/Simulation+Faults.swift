@@ -37,6 +37,7 @@ extension Simulation {
         case .slowDisk: slowDisk(of: node, duration)
         case .fullDisk:
             fillDisk(of: node, for: duration, copiesOnWrite: faultRandom.happens(0.3))
+        case .bitRot: rot(node, downtime)
         case .syncFailure: nodes[node].failsNextSync = nodes[node].isUp
         case .kill: kill(node, powerCut: false, downtime)
         case .killLeader: kill(aLeader ?? node, powerCut: faultRandom.happens(0.5), downtime)

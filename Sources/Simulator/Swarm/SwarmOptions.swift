@@ -73,6 +73,22 @@ public struct SwarmOptions: Sendable {
         if random.happens(0.3) { disk.mode = random.pick([.everysec, .no]) }
         if random.happens(0.3), !faults.disasters.isEmpty { faults.disasters.append(.fullDisk) }
         followerReads = random.happens(0.35)
+        if random.happens(0.4), nodes > 1, disk.mode == .always, !faults.disasters.isEmpty {
+            faults.disasters.append(.bitRot)
+            disk.repairCut = random.pick([0, 0.3])
+        }
+    }
+
+    /// The options of a seed, but with another `appendfsync`, and with machines that go down often.
+    public init(seed: UInt64, appendfsync mode: SyncMode) {
+        self.init(seed: seed)
+        disk.mode = mode
+        for disaster in [
+            FaultOptions.Disaster.powerCut, .powerCutEverywhere, .kill, .isolateLeader,
+        ]
+        where !faults.disasters.contains(disaster) {
+            faults.disasters.append(disaster)
+        }
     }
 
     private mutating func drawNetwork(_ random: inout SeededGenerator) {

@@ -46,9 +46,10 @@ public final class CounterWorkload: Workload {
     public func beginAnew() { objects.beginAnew() }
 
     public func finalRead(_ number: Int, session: Int, now: Moment) -> Call? {
-        guard number < objects.count else { return nil }
-        let token = journal.began(.get, on: number, session: session, now: now)
-        return Call(ClientCommand("GET", key(number)), token: token)
+        let object = objects.firstCounted + number
+        guard object < objects.count else { return nil }
+        let token = journal.began(.get, on: object, session: session, now: now)
+        return Call(ClientCommand("GET", key(object)), token: token)
     }
 
     public func check() -> WorkloadVerdict {

@@ -49,9 +49,10 @@ public final class ListWorkload: Workload {
     public func beginAnew() { objects.beginAnew() }
 
     public func finalRead(_ number: Int, session: Int, now: Moment) -> Call? {
-        guard number < objects.count else { return nil }
-        let token = journal.began(.range, on: number, session: session, now: now)
-        return Call(ClientCommand("LRANGE", key(number), "0", "-1"), token: token)
+        let object = objects.firstCounted + number
+        guard object < objects.count else { return nil }
+        let token = journal.began(.range, on: object, session: session, now: now)
+        return Call(ClientCommand("LRANGE", key(object), "0", "-1"), token: token)
     }
 
     public func check() -> WorkloadVerdict {

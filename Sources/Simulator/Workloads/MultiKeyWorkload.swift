@@ -49,7 +49,8 @@ public final class MultiKeyWorkload: Workload {
     public func beginAnew() { objects.beginAnew() }
 
     public func finalRead(_ number: Int, session: Int, now: Moment) -> Call? {
-        number < objects.count ? read(number, session: session, now: now) : nil
+        let object = objects.firstCounted + number
+        return object < objects.count ? read(object, session: session, now: now) : nil
     }
 
     public func check() -> WorkloadVerdict {
