@@ -44,25 +44,56 @@ import WAL
             for _ in 0..<2000 where !reserve.isWhole { usleep(1000) }
             try #require(reserve.isWhole && Self.allocated(base.path) >= 3 * Self.segment)
 
-            // Four segments' worth: the open one, the prepared one, and those of the reserve.
+            // More than the open segment and the prepared one hold, less than those of the reserve, too.
             Self.fill(base.path)
-            submit(200, to: thread, &writer, payloadBytes: 1000, from: 4)
-            try #require(events.waitForSync(of: 203))
+            submit(130, to: thread, &writer, payloadBytes: 1000, from: 4)
+            try #require(events.waitForSync(of: 133))
             try #require(!reserve.isWhole && Self.allocated(base.path) == 0)
             func has(_ wanted: (LogThread.Event) -> Bool) -> Bool {
                 events.wait { $0.contains(where: wanted) }
             }
             try #require(has { if case .low = $0 { true } else { false } })
             // More than there is anywhere.
-            submit(400, to: thread, &writer, payloadBytes: 1000, from: 204)
+            submit(400, to: thread, &writer, payloadBytes: 1000, from: 134)
             try #require(has { if case .full = $0 { true } else { false } })
-            try #require(events.synced < 603)
+            try #require(events.synced < 533)
 
             unlink(base.path + "/foreign")
-            try #require(events.waitForSync(of: 603))
+            try #require(events.waitForSync(of: 533))
             try #require(has { $0 == .goesOn } && has { $0 == .room })
             try #require(reserve.isWhole && Self.allocated(base.path) >= 3 * Self.segment)
             thread.stop()
+        }
+    }
+
+    @Test(.enabled(if: canMount))
+    func `a log starts without a free byte, in what its last segment left unused`() async {
+        await #expect(processExitsWith: .success) {
+            let base = TemporaryDirectory()
+            try #require(mount("tmpfs", base.path, "tmpfs", 0, "size=2m") == 0)
+            defer { umount2(base.path, Int32(MNT_DETACH)) }
+            for run in 0..<5 {
+                let directory = try DataDirectory(path: base.path)
+                Self.fill(base.path)
+                if run == 0 { unlink(base.path + "/foreign") }
+                var parameters = WALParameters(saltSeed: UInt64(run))
+                parameters.segmentBytes = 256 << 10
+                var log = try directory.recoverLog(parameters)
+                try #require((log.groups.first?.lastIndex ?? 0) == run)
+                var writer = log.takeWriter()
+                var options = LogThread.Options()
+                options.segmentBytes = 256 << 10
+                let events = EventLog()
+                let thread = try LogThread(directory, options) { events.append($0) }
+                submit(1, to: thread, &writer, from: LogIndex(run + 1))
+                try #require(events.waitForSync(of: UInt64(run + 1)))
+                thread.stop()
+                // Nobody has prepared a segment for the next run.
+                for name in TemporaryDirectory.names(in: base.path)
+                where name > segmentFileName(UInt64(run + 1)) && name.hasPrefix("wal-0") {
+                    unlink(base.path + "/" + name)
+                }
+            }
         }
     }
 
