@@ -115,4 +115,11 @@ extension DataDirectory {
         guard statvfs(path, &status) == 0 else { return nil }
         return Int(status.f_bavail) * Int(status.f_frsize)
     }
+
+    /// Bytes that the file system holds when it is full; nil when it does not say.
+    var totalBytes: Int? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0, status.f_blocks > 0 else { return nil }
+        return Int(status.f_blocks) * Int(status.f_frsize)
+    }
 }

@@ -143,6 +143,9 @@ final class LogFilePreparer: Sendable {
     ///   - atLeast: bytes below which it is of no use.
     func makeSmall(_ segment: UInt64, atMost: Int, atLeast: Int) -> LogFile? {
         var bytes = max(atMost, atLeast)
+        // All that is left, rather than half of a half: nodes that start again and again on a full disk
+        // live on what their last segment did not use.
+        if let free = directory.freeBytes, free < bytes { bytes = free / 4096 * 4096 }
         while bytes >= max(atLeast, Self.smallestBytes) {
             if let file = try? LogFile.prepare(segment, capacity: bytes, in: directory) {
                 return file
@@ -152,7 +155,7 @@ final class LogFilePreparer: Sendable {
         return nil
     }
 
-    private static let smallestBytes = 64 << 10
+    private static let smallestBytes = 16 << 10
 
     /// Why room is short; nil: it is not.
     private struct Shortage {

@@ -60,7 +60,10 @@ public final class NodeHost {
         let segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         directory = places.directory
         reserve = DiskReserve(
-            places.directory, bytes: ServerLimits.reserveSegments * segmentBytes)
+            places.directory,
+            bytes: min(
+                ServerLimits.reserveSegments * segmentBytes,
+                (places.directory.totalBytes ?? .max) / ServerLimits.reserveShare))
         clients = ClientListener(self, places.clientListeners)
         cluster = ClusterListener(self, places.clusterListeners)
         links = PeerLinks(self, from: places.bind)

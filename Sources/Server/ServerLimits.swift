@@ -30,6 +30,8 @@ enum ServerLimits {
     /// snapshot may use which lets go of more. With the default `wal-max-size` 192 MiB. A snapshot that
     /// needs more fails on a full disk, and is tried again.
     static let reserveSegments = 3
+    /// But at most this share of the file system, a sixteenth: a small one is for data.
+    static let reserveShare = 16
     /// Lines a second that reach the diagnostic log; the others are counted.
     static let logLinesPerSecond = 500
 }

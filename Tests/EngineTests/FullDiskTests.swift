@@ -68,8 +68,8 @@ import Testing
         for node in 0..<3 { space(cluster, node, .full) }
         #expect(
             cluster.expect(
-                Self.full + Self.full + "$1\r\n1\r\n", to: "SET a 2\r\nDEL a\r\nGET a\r\n",
-                client) == nil)
+                Self.full + Self.full + Self.full + "$1\r\n1\r\n",
+                to: "SET a 2\r\nDEL a\r\nFLUSHALL\r\nGET a\r\n", client) == nil)
         for node in 0..<3 { space(cluster, node, .ample) }
         #expect(cluster.expect(":1\r\n", to: "DEL a\r\n", client) == nil)
     }

@@ -402,7 +402,7 @@ import Testing
         let base = TemporaryDirectory(in: "/dev/shm")
         let directory = try DataDirectory(path: base.path)
         let events = EventLog()
-        let thread = try LogThread(directory, options()) { events.append($0) }
+        let thread = try LogThread(directory, options(segmentBytes: 16 << 10)) { events.append($0) }
         thread.submit(
             WALBatch(
                 number: 1, position: WALPosition(segment: 1, offset: 0),

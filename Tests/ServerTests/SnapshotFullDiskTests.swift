@@ -6,7 +6,7 @@ import Snapshot
 import Testing
 
 /// Whether this process may mount file systems of its own: root outside of a container.
-private let canMount: Bool = {
+let canMount: Bool = {
     let base = TemporaryDirectory()
     guard mount("tmpfs", base.path, "tmpfs", 0, "size=1m") == 0 else { return false }
     umount(base.path)

@@ -145,6 +145,7 @@ extension NodeState {
             return .node
         case .everyGroup:
             guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
+            if let refused = refuseForRoom(&session, spec) { return refused }
             return .node
         case .keyed:
             break
@@ -163,14 +164,18 @@ extension NodeState {
                 $0.error("CROSSSLOT Keys in request don't hash to the same slot")
             }
         }
-        if spec.isWrite, let refusal = diskRefusal(adds: spec.flags.contains(.denyoom)) {
-            return answerInPlace(&session, spec, isRejection: true) {
-                $0.error(text: refusal.error)
-            }
-        }
+        if let refused = refuseForRoom(&session, spec) { return refused }
         return spec.isWrite
             ? queueWrite(&session, request, spec, group: group, now: now)
             : read(&session, request, spec, group: group, now: now, mayRead: mayRead)
+    }
+
+    /// Refuses a write that there is no room for; nil: it may go on.
+    private mutating func refuseForRoom(_ session: inout Session, _ spec: CommandSpec) -> Step? {
+        guard spec.isWrite, let refusal = diskRefusal(adds: spec.flags.contains(.denyoom)) else {
+            return nil
+        }
+        return answerInPlace(&session, spec, isRejection: true) { $0.error(text: refusal.error) }
     }
 
     /// Whether the request is a line of HTTP: a web page that makes a browser send commands hidden in
