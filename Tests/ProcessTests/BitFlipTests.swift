@@ -6,7 +6,7 @@ extension ProcessTests {
     /// Bits that flip in the files of one node of three, and kill -9 while files change hands.
     ///
     /// `SKEIN_ROUNDS=20` plays so many of each; without it only a few, as CI does.
-    @Suite struct Damage {
+    @Suite struct BitFlips {
         private static let directives = ["wal-max-size 16mb", "request-timeout 5000"]
 
         private static let rounds = Binary.environment["SKEIN_ROUNDS"].flatMap(Int.init) ?? 4
