@@ -162,7 +162,7 @@ let package = Package(
             name: "SimulationTests", dependencies: ["Simulator", "Engine", "Raft", "Bytes"],
             swiftSettings: common),
         .testTarget(
-            name: "ProcessTests", dependencies: ["Bytes"], swiftSettings: common),
+            name: "ProcessTests", dependencies: ["WAL", "Bytes"], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]
 )
@@ -171,7 +171,7 @@ let package = Package(
 // with a sanitizer; Process, the tests that drive a finished binary.
 let parts: [String: Set] = [
     "UV": ["CLibuv", "CSkein", "Bytes", "UV", "UVTests"],
-    "Process": ["CSkein", "Bytes", "ProcessTests"],
+    "Process": ["CSkein", "Bytes", "Raft", "WAL", "ProcessTests"],
 ]
 if let kept = Context.environment["SKEIN_ONLY"].flatMap({ parts[$0] }) {
     package.targets.removeAll { !kept.contains($0.name) }

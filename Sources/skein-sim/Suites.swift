@@ -9,6 +9,7 @@ extension Session {
     mutating func playDamage(at places: [DamagePlace], isWhole: Bool, count: Int, nodes: [Int]) {
         var suite = DamageSuite()
         let (commit, first) = (commit, firstSeed)
+        print(DamageSuite.heading)
         for nodes in nodes {
             for place in places {
                 let times = place == .anywhere && isWhole ? 10 * count : count
@@ -24,9 +25,10 @@ extension Session {
                         result.report,
                         replay: "skein-sim \(seed) --damage \(place) --nodes \(nodes)")
                 }
+                print(suite.lastLine)
+                fflush(nil)
             }
         }
-        print(suite.table)
         print("faults: \(suite.faults.summary)")
         print(
             "snapshots: written=\(suite.snapshotsWritten) loaded=\(suite.snapshotsLoaded) installed=\(suite.snapshotsInstalled)"

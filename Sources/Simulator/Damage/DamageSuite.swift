@@ -56,20 +56,20 @@ public struct DamageSuite: Sendable {
             + rows.filter { $0.flips == 0 }.map { "a flip at \($0.place)" }
     }
 
-    /// A table of the rows.
-    public var table: String {
-        var lines = [
-            Self.line(
-                "place", "nodes",
-                ["flips"] + DamageTrial.Ending.allCases.map(\.rawValue) + ["failed"])
-        ]
-        for row in rows {
-            let counts =
-                [row.flips] + DamageTrial.Ending.allCases.map { row.count($0) }
-                + [row.failures.count]
-            lines.append(Self.line("\(row.place)", "\(row.nodes)", counts.map { "\($0)" }))
-        }
-        return lines.joined(separator: "\n")
+    /// The first line of the table.
+    public static var heading: String {
+        line(
+            "place", "nodes",
+            ["flips"] + DamageTrial.Ending.allCases.map(\.rawValue) + ["failed"])
+    }
+
+    /// The table's line of the place that was played last.
+    public var lastLine: String {
+        guard let row = rows.last else { return "" }
+        let counts =
+            [row.flips] + DamageTrial.Ending.allCases.map { row.count($0) }
+            + [row.failures.count]
+        return Self.line("\(row.place)", "\(row.nodes)", counts.map { "\($0)" })
     }
 
     private static func line(_ name: String, _ nodes: String, _ cells: [String]) -> String {

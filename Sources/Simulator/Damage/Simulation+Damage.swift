@@ -47,6 +47,11 @@ extension Simulation {
     func flip(_ number: Int, at place: DamagePlace) -> Bool {
         let node = nodes[number]
         guard let flip = node.aim(at: place, &faultRandom) else { return false }
+        return apply(flip, to: number, place)
+    }
+
+    func apply(_ flip: BitFlip, to number: Int, _ place: DamagePlace) -> Bool {
+        let node = nodes[number]
         // Without its copies a log can not be repaired: that would be two faults at once.
         if flip.isOfLog, options.nodes > 1, !node.disk.stateCopies.areTrusted { return false }
         node.disk.syncStateFiles()

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Engine
+internal import WAL
 
 /// What was acknowledged is there after any loss of power, and what was damaged is not believed.
 extension Scenario {
@@ -18,6 +19,10 @@ extension Scenario {
             "damage-below-mark-single",
             "a bit flips on a node that has no peers: recovery refuses, and says where",
             options: singleNode, play: damageAlone),
+        Scenario(
+            "damage-met-running",
+            "a read of old entries meets damage: the process ends, and its next start repairs",
+            options: tinyCache, play: damageMet),
         Scenario(
             "full-disk-everywhere",
             "no disk has room: writes wait or are refused, reads go on, and it passes by itself",
@@ -94,11 +99,7 @@ extension Scenario {
         let victim = stage.others(than: leader)[0]
         stage.kill(victim)
         let simulation = stage.simulation
-        var disk = simulation.nodes[victim].disk
-        guard let segment = disk.segments.first else { throw .precondition("an empty disk") }
-        // Well inside of what was synced and superseded by later syncs.
-        disk.flipBit(segment, offset: 3000, bit: 4)
-        simulation.nodes[victim].disk = disk
+        try stage.require(simulation.flip(victim, at: .entries), "nothing to damage")
         stage.start(victim)
         try stage.expect(simulation.nodes[victim].isUp, "a damaged log keeps a node from its peers")
         try stage.require(
@@ -138,6 +139,37 @@ extension Scenario {
         simulation.expectsRefusal = nil
         stage.start(leader)
         try stage.expect(simulation.nodes[leader].isUp, "the repaired disk was refused")
+    }
+
+    private static func damageMet(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        let leader = try stage.waitForLeader()
+        let victim = stage.others(than: leader)[0]
+        stage.kill(victim)
+        try stage.connect(1, to: leader)
+        for number in 0..<60 {
+            let value = String(repeating: "o", count: 4000)
+            try stage.call(1, ClientCommand("SET", "o\(number)", value))
+        }
+        let disk = simulation.nodes[leader].disk
+        guard let layout = try? WALLayout(DiskSource(disk: disk)), disk.segments.count > 2,
+            let entries = layout.places(of: .entries).first(where: {
+                $0.position.segment == disk.segments[1]
+            })
+        else { throw .precondition("the log has too few segments") }
+        let flip = BitFlip(
+            file: .segment(entries.position.segment),
+            offset: entries.position.offset + entries.bytes / 2, bit: 3)
+        try stage.require(simulation.apply(flip, to: leader, .entries), "nothing to damage")
+        stage.start(victim)
+        try stage.wait("the read to meet the damage") { simulation.counts[.damageMet] > 0 }
+        try stage.wait("the log to be whole again", within: .seconds(20)) {
+            simulation.counts[.repaired] > 0
+                && simulation.nodes[leader].process?.isUnderRepair == false
+        }
+        let next = try stage.waitForLeader()
+        let length = try stage.call(2, to: next, ClientCommand("STRLEN", "o17"))
+        try stage.expect(length == .integer(4000), "o17: \(length.summary)")
     }
 
     private static func setOneByOne(
