@@ -38,7 +38,7 @@ public struct DirectoryRepair {
             refusals.append(
                 hasPeers
                     ? "\(error)"
-                    : "the log: \(refusal) No other member has what it held: 'skein recover' makes do with the rest"
+                    : "the log: \(refusal) No other member has what it held, so nothing is cut"
             )
             return known
         }

@@ -92,9 +92,10 @@ extension WALError: CustomStringConvertible {
     }
 
     private static let replace =
-        "Otherwise replace this node: start it with an empty directory under a new identity, so "
-        + "that it gets its data from its peers. Do not restore an older copy of the directory: "
-        + "a node that forgets its votes can lose acknowledged writes."
+        "A node with peers is repaired from them, or replaced: started with an empty directory under "
+        + "a new identity. A node alone needs a copy of its directory from when it was stopped and "
+        + "whole, and loses what came after. Never restore an older copy to a node with peers: a "
+        + "node that forgets its votes can lose acknowledged writes."
 }
 
 extension WALError.Part {

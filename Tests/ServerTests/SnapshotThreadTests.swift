@@ -46,14 +46,15 @@ import Testing
         for round in 0..<20 {
             bench.submit(writing(stream, header(snapshot(1, LogIndex(round)))))
             usleep(UInt32(round) * 700)
+            // Counted first: what becomes durable while files are copied may be missing among them.
+            let durable = bench.events.reduce(0) { count, event in
+                if case .durable = event { count + 1 } else { count }
+            }
             let copy = TemporaryDirectory()
             // Directory first: a file that is renamed meanwhile is copied under its old name.
             for name in TemporaryDirectory.names(in: base.path) where name != "LOCK" {
                 guard let bytes = contents(ofFile: "\(base.path)/\(name)") else { continue }
                 write(bytes, toFile: "\(copy.path)/\(name)")
-            }
-            let durable = bench.events.reduce(0) { count, event in
-                if case .durable = event { count + 1 } else { count }
             }
             let directory = try DataDirectory(path: copy.path)
             let listing = try directory.listSnapshots()

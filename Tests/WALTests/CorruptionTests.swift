@@ -160,7 +160,7 @@ import WAL
         #expect(error == .damaged(WALPosition(segment: 1, offset: 512), .batch(1)))
         let text = error.map(String.init(describing:)) ?? ""
         #expect(text.hasPrefix("wal-0000000000000001.log is damaged at offset 512: batch 1."))
-        #expect(text.contains("replace this node"))
+        #expect(text.contains("repaired from them, or replaced"))
     }
 
     @Test func `a missing, renamed or foreign segment is refused`() throws {
