@@ -5,9 +5,8 @@ public struct RaftConfiguration: Sendable {
     /// This node.
     public var id: NodeID
     public var group: GroupID
-    /// The voters that the group began with, in force until an entry or a snapshot says otherwise; equal
-    /// on all members. Empty for a replica that joins later, above all on a node that had a replica of
-    /// this group before: it must not act on what it was then.
+    /// The voters that the group began with, in force until an entry or a snapshot says otherwise. The
+    /// same at all members, this node among them or not; empty where they are not known.
     public var members: [NodeID]
     /// How long a leader's node may be silent before its followers look for another; equal to the
     /// promise of `PairLiveness`, on all members (S4 d).
@@ -85,6 +84,8 @@ public struct RestoredGroup: ~Copyable, Sendable {
     /// What the entries of kind `membership` in the log hold (`GroupMembers.init(entry:)`), ascending. Those
     /// in `tail` may be left out, and those up to `snapshotIndex`: the core finds or ignores them.
     public var memberEntries: [GroupMembers] = []
+    /// When this node had a replica of the group before, which was removed and forgotten.
+    public var removal: RemovedReplica?
     /// Whether the node's whole data directory was empty. Otherwise the replica neither votes nor
     /// campaigns for one promise after the start: it may have promised before it stopped.
     public var directoryWasEmpty = false

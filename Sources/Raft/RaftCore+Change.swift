@@ -148,15 +148,18 @@ extension RaftCore {
     private mutating func noteRounds(of wish: GroupMembers.Wish, now: Instant) {
         for position in peers.indices
         where halves[position].isEmpty && wish.voters.contains(peers[position]) {
-            let timely = progress[position].catchUp.map {
-                now <= $0.began + configuration.electionTimeout
-            }
-            if let round = progress[position].catchUp, progress[position].match < round.upTo {
-                if timely == false { progress[position].catchUp?.isQuick = false }
-                continue
+            let match = progress[position].match
+            var isQuick = match == log.lastIndex
+            if let round = progress[position].catchUp {
+                let isTimely = now <= round.began + configuration.electionTimeout
+                guard match >= round.upTo else {
+                    if !isTimely { progress[position].catchUp?.isQuick = false }
+                    continue
+                }
+                if isTimely { isQuick = true }
             }
             progress[position].catchUp = Progress.CatchUp(
-                upTo: log.lastIndex, began: now, isQuick: timely ?? false)
+                upTo: log.lastIndex, began: now, isQuick: isQuick)
         }
     }
 

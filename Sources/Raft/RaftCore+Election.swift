@@ -220,6 +220,10 @@ extension RaftCore {
         from sender: NodeID, term senderTerm: Term, lastIndex: LogIndex, lastTerm: Term,
         transfer: Bool, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
+        if role == .leader, mustLeave, transfer, senderTerm > term {
+            // The election that this leader asked for when it found itself no member any more.
+            stepDown(now: now, effects: &effects)
+        }
         if isBarred(now: now) { return }
         if senderTerm > term {
             if let followed, followed.leader == sender {

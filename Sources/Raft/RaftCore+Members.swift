@@ -5,13 +5,19 @@ public import Bytes
 //
 // What a host owes:
 //
-// - The initial voters in `RaftConfiguration.members`, or nobody for a replica that joins a group that
-//   exists. A replica that was removed and forgotten may come back on the same node only like that: it
-//   may have voted before, and does not remember. As a joiner it votes once its own log makes it a member
-//   again. That is late enough: who leads in a term that it forgot a vote of had entries of that term,
-//   or none of those by which this replica left or came back, committed; its log loses against one that
-//   has them.
-// - With each snapshot, `members(asOf:)` its index, and both back in `RestoredGroup` or `install`.
+// - The initial voters in `RaftConfiguration.members`, the same at every member, also at one that joins
+//   later and is not among them; nobody, if they are not known there.
+// - Where a removed replica is forgotten, with its log and state: `removal`, kept durably for as long as the
+//   replica may come back on this node, and given back by `RestoredGroup.rejoining` at every start of the
+//   new one. Nothing else may be forgotten under the same node id. Why that is enough:
+//   - The new replica follows and acknowledges only leaders of its term at the removal, or later. All of
+//     them know of the removal, which was committed; so whoever of them sends it anything has it as a member
+//     again, and nobody who still counts it from before gets an acknowledgement or a vote.
+//   - It votes and campaigns only by members that came after the removal. Without that it would, while it
+//     reads the old log once more, take itself for what it was then, perhaps for the only voter.
+// - With each snapshot, `members(asOf:)` its index, and both back in `RestoredGroup` or `install`. Also where
+//   the log begins, if that is kept apart: a replica that finds no snapshot at a restart goes by the
+//   initial members otherwise. It only votes, but may not know that it may.
 // - At a restart, the membership entries of the log (`RestoredGroup.memberEntries`).
 // - Links to, and liveness of, `nodesToReach` of all its groups: to be looked at when
 //   `RaftEffects.membersChanged` says so. Nodes that a peer's liveness does not know give no lease and
@@ -25,6 +31,34 @@ extension GroupMembers {
         guard entry.kind == .membership else { return nil }
         try self.init(decoding: entry.payload)
         guard since == entry.index else { throw .invalid("members of another entry") }
+    }
+}
+
+/// What must be kept of a replica that was removed: without it, one that comes back on the same node could
+/// vote twice, or help a leader that does not know of the removal.
+public struct RemovedReplica: Equatable, Sendable {
+    /// Nobody who leads in this term, or later, does not know of the removal.
+    public var term: Term
+    /// The vote in that term.
+    public var vote: NodeID?
+    /// It was no member as of this entry, which is committed.
+    public var index: LogIndex
+
+    public init(term: Term, vote: NodeID?, index: LogIndex) {
+        self.term = term
+        self.vote = vote
+        self.index = index
+    }
+}
+
+extension RestoredGroup {
+    /// A replica of a group that this node had one of before, until it was removed and forgotten.
+    public static func rejoining(_ removal: RemovedReplica) -> RestoredGroup {
+        var group = RestoredGroup()
+        group.term = removal.term
+        group.vote = removal.vote
+        group.removal = removal
+        return group
     }
 }
 
@@ -71,13 +105,24 @@ extension RaftCore {
     /// Whether this replica may vote, as far as its log tells (R11). A learner may: it may be a voter by
     /// an entry that it has not got yet, and only who knows that asks it.
     var mayVote: Bool {
-        !isRemoved && history.contains(from: commit) { $0.contains(configuration.id) }
+        !isRemoved
+            && history.contains(from: commit) {
+                isAfterRemoval($0) && $0.contains(configuration.id)
+            }
     }
 
     /// Whether this replica may campaign, as far as its log tells (R11). One that an uncommitted entry
     /// removes may: others can be unable to win without it (thesis, 4.2.2).
     var mayCampaign: Bool {
-        !isRemoved && history.contains(from: commit) { $0.isVoter(configuration.id) }
+        !isRemoved
+            && history.contains(from: commit) {
+                isAfterRemoval($0) && $0.isVoter(configuration.id)
+            }
+    }
+
+    private func isAfterRemoval(_ members: GroupMembers) -> Bool {
+        guard let removal else { return true }
+        return members.since > removal.index
     }
 
     // MARK: Taking members into force
@@ -87,7 +132,7 @@ extension RaftCore {
         guard history.newest != members else { return }
         members = history.newest
         effects.membersChanged = true
-        if members.contains(configuration.id) { isRemoved = false }
+        if isAfterRemoval(members), members.contains(configuration.id) { isRemoved = false }
         let known = progress
         arrangePeers()
         guard role == .leader else { return }
@@ -119,7 +164,9 @@ extension RaftCore {
                 let before = committedMembers
                 committedMembers = newest
                 effects.membersChanged = true
-                if before.contains(configuration.id), !newest.contains(configuration.id) {
+                if before.contains(configuration.id), !newest.contains(configuration.id),
+                    isAfterRemoval(newest)
+                {
                     mustLeave = true
                 }
                 if role == .leader {
@@ -132,39 +179,50 @@ extension RaftCore {
             }
         }
         if mustLeave, members.contains(configuration.id) { mustLeave = false }
-        if mustLeave, role != .leader { becomeRemoved(now: now, effects: &effects) }
+        if mustLeave, role != .leader {
+            becomeRemoved(asOf: commit, term: term, now: now, effects: &effects)
+        }
     }
 
     // MARK: Removal
 
-    /// Answers one who asks as if it were a member, and by what is committed is none.
+    /// Answers one who asks as if it were a member, and by what is committed is none. Not without a
+    /// state: it may have brought other members than those that this replica goes by.
     func tellIfRemoved(_ sender: NodeID, effects: inout RaftEffects) {
-        guard commit > 0, !members.contains(sender), !history.asOf(commit).contains(sender),
+        guard commit > 0, !needsSnapshot, !members.contains(sender),
+            !history.asOf(commit).contains(sender),
             !history.asOf(commit).isUnknown, let term = log.term(at: commit)
         else { return }
         send(.notMember(index: commit, indexTerm: term), to: sender, effects: &effects)
     }
 
     /// Somebody knows that as of a committed entry this replica is no member. That is news unless its
-    /// own log makes it one by a later entry: later by term, then by index, as between two logs.
+    /// own log makes it one by a later entry: later by term, then by index, as between two logs. A replica
+    /// that may lack such an entry cannot judge; it is silent anyway, or follows.
     mutating func receiveNotMember(
-        index: LogIndex, term indexTerm: Term, now: Instant, effects: inout RaftEffects
+        index: LogIndex, indexTerm: Term, term senderTerm: Term, now: Instant,
+        effects: inout RaftEffects
     ) {
         // A leader finds out by the lack of a quorum, or hands over by itself.
-        guard role != .leader, mayVote else { return }
+        guard role != .leader, mayVote, isLogWhole, !needsSnapshot else { return }
         let since = history.newest { $0.contains(configuration.id) }.since
         if let term = since >= log.firstIndex ? log.term(at: since) : 0 {
             guard (indexTerm, index) >= (term, since) else { return }
         }
         // What lies before the log's start is committed, as the other entry is.
         guard since >= log.firstIndex || index >= since else { return }
-        becomeRemoved(now: now, effects: &effects)
+        becomeRemoved(asOf: index, term: senderTerm, now: now, effects: &effects)
     }
 
-    /// This replica is no member any more.
-    mutating func becomeRemoved(now: Instant, effects: inout RaftEffects) {
+    /// This replica is no member any more, as of entry `index`, as somebody in `senderTerm` knows.
+    private mutating func becomeRemoved(
+        asOf index: LogIndex, term senderTerm: Term, now: Instant, effects: inout RaftEffects
+    ) {
         invariant(role != .leader, "a leader is removed before it handed over")
         isRemoved = true
+        removal = RemovedReplica(
+            term: max(term, senderTerm), vote: senderTerm > term ? nil : vote,
+            index: max(index, removal?.index ?? 0))
         mustLeave = false
         effects.removed = true
         setRole(.follower, effects: &effects)

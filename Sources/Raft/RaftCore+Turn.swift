@@ -59,7 +59,8 @@ extension RaftCore {
             receiveLogIsWhole(
                 from: sender, term: message.term, boot: boot, now: now, liveness: liveness)
         case .notMember(let index, let indexTerm):
-            receiveNotMember(index: index, term: indexTerm, now: now, effects: &effects)
+            receiveNotMember(
+                index: index, indexTerm: indexTerm, term: message.term, now: now, effects: &effects)
         case .probe:
             tellIfRemoved(sender, effects: &effects)
             receiveProbe(from: sender, at: position, term: message.term, effects: &effects)

@@ -51,8 +51,8 @@ internal import DequeModule
 ///  R10 The members in force are those of the newest membership entry in the log, or those that its
 ///      start brought. Everything that counts, counts a majority of each of their sets of voters.
 ///  R11 A replica votes only while its own log makes it a member, and campaigns only while that makes it
-///      a voter, by any of the members in force from the commit index on. It votes for, and follows,
-///      whom its log does not know: who asks or leads may be ahead of it.
+///      a voter, by any of the members in force from the commit index on, and since it was removed last.
+///      It votes for, and follows, whom its log does not know: who asks or leads may be ahead of it.
 public struct RaftCore: ~Copyable {
     public let configuration: RaftConfiguration
     /// The members in force (R10).
@@ -130,6 +130,8 @@ public struct RaftCore: ~Copyable {
     var downLinks: [NodeID] = []
     /// This replica was told, or saw committed, that it is no member any more.
     public internal(set) var isRemoved = false
+    /// What is to be kept of this replica if it is forgotten; or what was kept of the one before it.
+    public internal(set) var removal: RemovedReplica?
     /// It saw that committed, and is still to let go of its leadership.
     var mustLeave = false
 
@@ -209,6 +211,7 @@ public struct RaftCore: ~Copyable {
         let restoredTerm = restored.term
         let restoredVote = restored.vote
         let isFresh = restored.directoryWasEmpty
+        let restoredRemoval = restored.removal
         let restoredLog = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
         let lastTerm = restoredLog.lastTerm
         let lastIndex = restoredLog.lastIndex
@@ -223,8 +226,11 @@ public struct RaftCore: ~Copyable {
             restoredHistory.base == initial && restoredHistory.changes.isEmpty
             && initial.isAlone(configuration.id)
         invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
+        invariant(
+            restoredTerm >= restoredRemoval?.term ?? 0, "the removal was in a term that never came")
         self.configuration = configuration
         history = restoredHistory
+        removal = restoredRemoval
         members = restoredMembers
         committedMembers = restoredHistory.base
         generator = SeededGenerator(seed: seed)
