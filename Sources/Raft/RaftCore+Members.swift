@@ -94,10 +94,11 @@ extension RaftCore {
     }
 
     /// The other nodes that this replica may have to reach, ascending: all that are members in force or
-    /// were when the newest committed entry was written.
+    /// were when the newest committed entry was written, and whoever leads.
     public var nodesToReach: [NodeID] {
         var nodes: [NodeID] = []
-        for node in history.nodes(from: commit).sorted()
+        let known = history.nodes(from: commit) + (leader.map { [$0] } ?? [])
+        for node in known.sorted()
         where node != configuration.id && node != nodes.last { nodes.append(node) }
         return nodes
     }
@@ -226,6 +227,7 @@ extension RaftCore {
         mustLeave = false
         effects.removed = true
         setRole(.follower, effects: &effects)
+        setLeader(nil, effects: &effects)
         electionDeadline = now + configuration.electionTimeout
     }
 }

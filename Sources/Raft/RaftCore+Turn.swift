@@ -147,6 +147,12 @@ extension RaftCore {
     private mutating func tickFollower(
         now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
+        if isRemoved {
+            // Until somebody makes it a member again there is nobody to ask.
+            electionDeadline = now + configuration.electionTimeout
+            probeAt = .distantFuture
+            return
+        }
         if now >= probeAt, let leader {
             probeAt = now + configuration.probeInterval + jitter
             send(.probe, to: leader, effects: &effects)
