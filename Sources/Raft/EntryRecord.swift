@@ -29,7 +29,7 @@ public enum EntryKind: UInt8, Sendable {
     case commit = 12
     /// Two-phase commit over groups.
     case abort = 13
-    /// The group's members change.
+    /// The group's members change: `GroupMembers`. Proposed by the core alone.
     case membership = 14
     /// All replicas take a digest of some slots, to be compared.
     case audit = 15

@@ -17,7 +17,8 @@ public enum Limits {
     /// terms from overflowing.
     public static let termMax: Term = 1 << 62
 
-    /// Members of one group. Quorum arithmetic runs on small arrays without a heap.
+    /// Voters and learners of one group; while a change is under way there may be twice as many. Quorum
+    /// arithmetic walks small arrays. At the edge a change is refused.
     public static let membersMax = 15
 
     /// Records are asked back from the log on disk in pieces of at most this many bytes, for one

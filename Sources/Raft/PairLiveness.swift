@@ -73,6 +73,28 @@ internal import Synchronization
 // N knows it as committed once an entry of its own term is. Hence a read by lease needs exactly what
 // a read by ReadIndex needs, without the round.
 //
+// WHILE THE MEMBERS CHANGE. The argument takes a P out of Q and Q', which needs that every quorum by which M
+// can be elected has a member in common with every one by which N holds the lease, though M and N may
+// go by different members. They share enough of them:
+//
+//  - N has committed an entry of T, and M's log holds all that N has committed at x: what made it
+//    committed are acknowledgements of T, which nobody in Q' gave after voting in T'. There is no leader
+//    between T and T', so M's log is the front part of N's, from N's commit index on at the earliest, and
+//    M goes by the members as of somewhere there.
+//  - At most one membership entry waits for its commit in the log of a leader that has committed in its
+//    term (`RaftCore.proposeChange`, `advanceChange`). So M goes by the members that are in force at N, or
+//    by those right before them; and two that follow each other have a set of voters in common whose
+//    majority both need (`GroupMembers`).
+//  - N counts a majority in each set of voters of the members in force (`RaftCore.leaseEnd`), hence in the
+//    common one. Q and Q' meet there.
+//  - What was counted is forgotten when other members come into force (`adoptNewestMembers`): two steps
+//    later M may go by voters that N never counted. So the lease is void until the promises of the new
+//    voters cover it: a follower that N has not heard of since it became one has quoted no epoch.
+//  - N itself may be no voter any more. Then it does not count itself, and P = N does not come up.
+//  - A learner promises like anybody and keeps it: it may be a voter by an entry that it has not got.
+//
+// A round of reads (`confirmRound`) is counted in the same way, and the same argument covers it.
+//
 // What L6 assumes: clocks whose rates differ by less than drift / promise, which run on through
 // suspend (CLOCK_BOOTTIME); readings taken when they are needed, not cached (see the parameters
 // below). A virtual machine that is frozen without its clock noticing breaks it, by the length of the
@@ -114,6 +136,8 @@ public final class PairLiveness: Sendable {
 
     struct Peer: Sendable {
         let id: NodeID
+        /// No group has it and this node in common any more. What was promised to it still binds.
+        var isRetired = false
         // What we hear from the peer, and promised to it.
         var boot: UInt64?
         var lastHeard: Instant?
@@ -177,7 +201,9 @@ public final class PairLiveness: Sendable {
     /// every heartbeat.
     public func ping(to peer: NodeID, now: Instant) -> LivenessPing? {
         state.withLock { state in
-            guard mayVouch(state, now: now), let at = state.position(of: peer) else { return nil }
+            guard mayVouch(state, now: now), let at = state.position(of: peer),
+                !state.peers[at].isRetired
+            else { return nil }
             if let since = state.peers[at].linkDownSince, now - since > promise { return nil }
             state.peers[at].sequence += 1
             return LivenessPing(
@@ -209,6 +235,20 @@ public final class PairLiveness: Sendable {
         state.withLock { $0.takesPart = takesPart }
     }
 
+    /// These are the peers from now on: all nodes that some group of this node has as members. Others get
+    /// no pings and no promises any more; what is known of them, and was promised to them, stays, so that
+    /// an epoch never comes twice. A record each, of less than 200 bytes; node ids are never reused.
+    public func setPeers(_ nodes: [NodeID]) {
+        state.withLock { state in
+            for at in state.peers.indices {
+                state.peers[at].isRetired = !nodes.contains(state.peers[at].id)
+            }
+            for peer in nodes where peer != node && state.position(of: peer) == nil {
+                state.peers.append(Peer(id: peer, followEpoch: boot << 32 | 1))
+            }
+        }
+    }
+
     /// Whether loop and disk are well enough to vouch for.
     public func mayVouch(now: Instant) -> Bool {
         state.withLock { mayVouch($0, now: now) }
@@ -227,7 +267,9 @@ public final class PairLiveness: Sendable {
     /// an earlier boot.
     public func receive(_ ping: LivenessPing, now: Instant) -> LivenessPong? {
         state.withLock { state in
-            guard state.takesPart, let at = state.position(of: ping.sender) else { return nil }
+            guard state.takesPart, let at = state.position(of: ping.sender),
+                !state.peers[at].isRetired
+            else { return nil }
             if let known = state.peers[at].boot, ping.boot < known { return nil }
             if state.peers[at].boot != ping.boot {
                 if state.peers[at].boot != nil {

@@ -65,6 +65,8 @@ struct Progress: Sendable {
     var recovery: Recovery?
     /// The follower has use only for a snapshot that ends here or later.
     var snapshotFloor: LogIndex = 0
+    /// How a learner that is to vote comes on.
+    var catchUp: CatchUp?
 
     struct Sent: Sendable {
         var last: LogIndex
@@ -81,11 +83,24 @@ struct Progress: Sendable {
         var isOver = false
     }
 
+    /// Rounds of catching up (thesis, 4.2.1): each ends when the follower has what the leader had when it
+    /// began.
+    struct CatchUp: Sendable {
+        /// What the round under way must bring.
+        var upTo: LogIndex
+        var began: Instant
+        /// The last whole round took at most an election timeout, as the one under way does so far.
+        var isQuick = false
+    }
+
     init(id: NodeID, next: LogIndex, linkUp: Bool) {
         self.id = id
         self.next = next
         self.linkUp = linkUp
     }
+
+    /// Whether everything that the follower acknowledged counts, and it may vote by what it knows.
+    var vouchesForLog: Bool { recovery?.isOver ?? true }
 
     /// Whether the window has room for another append.
     func hasRoom(bytesMax: Int) -> Bool {
@@ -217,4 +232,6 @@ public struct FollowerStatus: Sendable, Equatable {
     public let repliedAt: Instant?
     /// Whether messages can reach it.
     public let isLinked: Bool
+    /// Whether it counts; otherwise it learns.
+    public let isVoter: Bool
 }

@@ -5,7 +5,8 @@ public struct RaftConfiguration: Sendable {
     /// This node.
     public var id: NodeID
     public var group: GroupID
-    /// All members, this node among them; sorted by the core.
+    /// The voters that the group began with, in force until an entry or a snapshot says otherwise. The
+    /// same at all members, this node among them or not; empty where they are not known.
     public var members: [NodeID]
     /// How long a leader's node may be silent before its followers look for another; equal to the
     /// promise of `PairLiveness`, on all members (S4 d).
@@ -18,6 +19,9 @@ public struct RaftConfiguration: Sendable {
     public var retransmitTimeout: Interval = .milliseconds(300)
     /// How often a follower of a quiet leader asks whether it still leads.
     public var probeInterval: Interval = .seconds(3)
+    /// How long new voters may take to catch up; then the change that wants them is given up. Counted
+    /// anew by every leader.
+    public var catchUpTimeout: Interval = .seconds(600)
     /// Whether reads may rely on the leader lease; without it each turn's reads cost a round.
     public var readLease = true
     /// Whether acknowledged entries may be lost when a majority of machines goes down (relaxed
@@ -74,6 +78,14 @@ public struct RestoredGroup: ~Copyable, Sendable {
     /// use here: then `RaftCore.requireSnapshot`.
     public var snapshotIndex: LogIndex = 0
     public var snapshotTerm: Term = 0
+    /// The members as of `snapshotIndex`, or without a snapshot as of `firstIndex - 1`; nil if nothing was
+    /// ever stored about them: then they are those of `RaftConfiguration.members`.
+    public var members: GroupMembers?
+    /// What the entries of kind `membership` in the log hold (`GroupMembers.init(entry:)`), ascending. Those
+    /// in `tail` may be left out, and those up to `snapshotIndex`: the core finds or ignores them.
+    public var memberEntries: [GroupMembers] = []
+    /// When this node had a replica of the group before, which was removed and forgotten.
+    public var removal: RemovedReplica?
     /// Whether the node's whole data directory was empty. Otherwise the replica neither votes nor
     /// campaigns for one promise after the start: it may have promised before it stopped.
     public var directoryWasEmpty = false

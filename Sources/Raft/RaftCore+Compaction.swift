@@ -33,6 +33,7 @@ extension RaftCore {
         invariant(index <= commit, "compacted what may still change")
         guard index >= log.firstIndex, let term = log.term(at: index) else { return }
         log.compact(upTo: index)
+        history.compact(upTo: index)
         durability.begin(after: index, term: term, replaced: false)
     }
 
@@ -42,9 +43,12 @@ extension RaftCore {
     /// False: nothing changed, because all of it is committed here already; or, for a replica that lost
     /// its state, because the log goes on only from `snapshotFloor`. True: see above for what the host
     /// owes then.
+    ///
+    /// - Parameter members: those that the snapshot holds; nil for one of a group whose members never
+    ///   changed.
     public mutating func install(
-        index: LogIndex, term snapshotTerm: Term, now: Instant, liveness: PairLiveness,
-        effects: inout RaftEffects
+        index: LogIndex, term snapshotTerm: Term, members: GroupMembers? = nil, now: Instant,
+        liveness: PairLiveness, effects: inout RaftEffects
     ) -> Bool {
         guard needsSnapshot ? index >= snapshotFloor : index > commit else { return false }
         invariant(snapshotTerm <= Limits.termMax, "a snapshot of no possible term")
@@ -63,7 +67,8 @@ extension RaftCore {
             setRole(.follower, effects: &effects)
             electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
         }
-        begin(after: index, term: snapshotTerm)
+        begin(after: index, term: snapshotTerm, members: members)
+        adoptNewestMembers(now: now, effects: &effects)
         needsSnapshot = false
         if index > commit {
             commit = index
@@ -109,13 +114,16 @@ extension RaftCore {
             term = snapshotTerm
             vote = nil
         }
-        if log.term(at: index) != snapshotTerm { begin(after: index, term: snapshotTerm) }
+        if log.term(at: index) != snapshotTerm {
+            begin(after: index, term: snapshotTerm, members: nil)
+        }
         commit = index
     }
 
-    private mutating func begin(after index: LogIndex, term: Term) {
+    private mutating func begin(after index: LogIndex, term: Term, members: GroupMembers?) {
         if log.term(at: index) == term {
             if index >= log.firstIndex { log.compact(upTo: index) }
+            history.compact(upTo: index, members: members)
             durability.begin(after: index, term: term, replaced: false)
             return
         }
@@ -124,6 +132,9 @@ extension RaftCore {
         invariant(
             index > commit || isUnknown, "a snapshot contradicts the committed entry \(index)")
         log.restart(after: index, term: term)
+        // What this log said behind its commit index may never have happened.
+        if members == nil { history.truncate(from: commit + 1) }
+        history.compact(upTo: .max, members: members)
         durability.begin(after: index, term: term, replaced: true)
         // What was acknowledged of the old log was true then; nothing more is said about it.
         verified = 0

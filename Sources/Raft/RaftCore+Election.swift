@@ -13,17 +13,17 @@ extension RaftCore {
         _ reason: ElectionReason, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
         pendingReason = reason
-        if peers.isEmpty {
+        if isAlone {
             campaign(transfer: false, now: now, liveness: liveness, effects: &effects)
             return
         }
         setRole(.preCandidate, effects: &effects)
         setLeader(nil, effects: &effects)
-        resetVotes()
+        granted.removeAll(keepingCapacity: true)
         electionDeadline = now + quarter + randomUpTo(4)
-        for peer in peers {
+        for position in peers.indices where !halves[position].isEmpty {
             send(
-                .preVote(lastIndex: log.lastIndex, lastTerm: log.lastTerm), to: peer,
+                .preVote(lastIndex: log.lastIndex, lastTerm: log.lastTerm), to: peers[position],
                 effects: &effects)
         }
     }
@@ -45,30 +45,30 @@ extension RaftCore {
             return
         }
         electionReason = pendingReason
+        var asked: [NodeID] = []
+        for position in peers.indices where !halves[position].isEmpty {
+            asked.append(peers[position])
+        }
+        // A leader that is no member any more counts nowhere, but learns like this that it is succeeded.
+        if transfer, let leader = followed?.leader, !asked.contains(leader) { asked.append(leader) }
         setTerm(term + 1, effects: &effects)
         vote = configuration.id
         setRole(.candidate, effects: &effects)
-        resetVotes()
+        granted.removeAll(keepingCapacity: true)
         electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
         // Held until the vote and the whole log are durable: otherwise a crash could leave a
         // candidate of the same term with a shorter log than the one that it was voted for.
-        for peer in peers {
+        for peer in asked {
             sendWhenDurable(
                 .vote(lastIndex: log.lastIndex, lastTerm: log.lastTerm, transfer: transfer),
                 to: peer)
         }
     }
 
-    private mutating func resetVotes() {
-        for position in granted.indices { granted[position] = false }
-    }
-
     /// Becomes leader if the votes suffice; the own one counts when it is durable.
     mutating func countVotes(now: Instant, liveness: PairLiveness, effects: inout RaftEffects) {
         guard role == .candidate, hardStateIsDurable, vote == configuration.id else { return }
-        var votes = 1
-        for isGranted in granted where isGranted { votes += 1 }
-        if votes >= quorum { becomeLeader(now: now, effects: &effects) }
+        if hasWon { becomeLeader(now: now, effects: &effects) }
     }
 
     // MARK: Leaving a leader
@@ -142,9 +142,9 @@ extension RaftCore {
     func isSilent(now: Instant) -> Bool { now < silentUntil }
 
     /// Whether this replica must neither vote nor campaign now: a promise from before a restart may
-    /// still run (L5), or entries may be missing (R8, R9).
+    /// still run (L5), entries may be missing (R8, R9), or it is no member (R11).
     func isBarred(now: Instant) -> Bool {
-        !isLogWhole || needsSnapshot && !votesWithoutState || isSilent(now: now)
+        !isLogWhole || needsSnapshot && !votesWithoutState || isSilent(now: now) || !mayVote
     }
 
     /// Takes over a higher term that a refusal told; false when a promise forbids it.
@@ -167,7 +167,7 @@ extension RaftCore {
     // MARK: Messages
 
     mutating func receivePreVote(
-        from sender: NodeID, at position: Int, term senderTerm: Term, lastIndex: LogIndex,
+        from sender: NodeID, at position: Int?, term senderTerm: Term, lastIndex: LogIndex,
         lastTerm: Term, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
         if let followed, followed.leader == sender, senderTerm >= term {
@@ -186,7 +186,8 @@ extension RaftCore {
             setRole(.follower, effects: &effects)
             electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
         }
-        guard stands else { return }
+        // Whoever left the group and does not know it is no reason to ask anybody anything.
+        guard stands, let position else { return }
         if role == .leader {
             // It does not know that we lead.
             progress[position].heartbeatWanted = true
@@ -197,7 +198,7 @@ extension RaftCore {
     }
 
     mutating func receivePreVoteReply(
-        from sender: NodeID, at position: Int, term senderTerm: Term, requested: Term,
+        from sender: NodeID, term senderTerm: Term, requested: Term,
         isGranted: Bool, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
         guard role == .preCandidate else { return }
@@ -209,10 +210,8 @@ extension RaftCore {
             return
         }
         guard requested == term else { return }
-        granted[position] = true
-        var votes = 1
-        for isGranted in granted where isGranted { votes += 1 }
-        if votes >= quorum {
+        if !granted.contains(sender) { granted.append(sender) }
+        if hasWon {
             campaign(transfer: false, now: now, liveness: liveness, effects: &effects)
         }
     }
@@ -221,6 +220,10 @@ extension RaftCore {
         from sender: NodeID, term senderTerm: Term, lastIndex: LogIndex, lastTerm: Term,
         transfer: Bool, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
+        if role == .leader, mustLeave, transfer, senderTerm > term {
+            // The election that this leader asked for when it found itself no member any more.
+            stepDown(now: now, effects: &effects)
+        }
         if isBarred(now: now) { return }
         if senderTerm > term {
             if let followed, followed.leader == sender {
@@ -258,7 +261,7 @@ extension RaftCore {
     }
 
     mutating func receiveVoteReply(
-        at position: Int, term senderTerm: Term, isGranted: Bool, now: Instant,
+        from sender: NodeID, term senderTerm: Term, isGranted: Bool, now: Instant,
         liveness: PairLiveness, effects: inout RaftEffects
     ) {
         if senderTerm > term {
@@ -266,16 +269,16 @@ extension RaftCore {
             return
         }
         guard role == .candidate, senderTerm == term, isGranted else { return }
-        granted[position] = true
+        if !granted.contains(sender) { granted.append(sender) }
         countVotes(now: now, liveness: liveness, effects: &effects)
     }
 
     mutating func receiveProbe(
-        from sender: NodeID, at position: Int, term senderTerm: Term, effects: inout RaftEffects
+        from sender: NodeID, at position: Int?, term senderTerm: Term, effects: inout RaftEffects
     ) {
         let leads = role == .leader && senderTerm == term
         send(.probeReply(asked: senderTerm, leads: leads), to: sender, effects: &effects)
-        if role == .leader, !leads { progress[position].heartbeatWanted = true }
+        if role == .leader, !leads, let position { progress[position].heartbeatWanted = true }
     }
 
     mutating func receiveProbeReply(
@@ -299,7 +302,7 @@ extension RaftCore {
         effects: inout RaftEffects
     ) {
         guard senderTerm == term, role == .follower, followed?.leader == sender,
-            !isBarred(now: now), !needsSnapshot
+            !isBarred(now: now), !needsSnapshot, mayCampaign
         else { return }
         pendingReason = .transfer
         campaign(transfer: true, now: now, liveness: liveness, effects: &effects)

@@ -43,7 +43,7 @@ extension RaftCore {
             return
         }
         let before = log.lastIndex
-        let last = store(entries, behind: append.previousIndex)
+        let last = store(entries, behind: append.previousIndex, now: now, effects: &effects)
         verified = max(verified, last)
         // New entries are answered when they are durable; the first append of a term at once, so that
         // the leader learns the follow epoch.
@@ -80,6 +80,7 @@ extension RaftCore {
             }
             index = entry.index
             previousTerm = entry.term
+            _ = try GroupMembers(entry: entry)
             if index <= commit, isContradicted(index, previousTerm) { contradicts = true }
         }
         return (index, contradicts)
@@ -154,9 +155,12 @@ extension RaftCore {
 
     /// Takes over the entries that the log lacks; cuts off what conflicts. Returns the last index
     /// that is known to equal the leader's log.
-    private mutating func store(_ entries: Span<UInt8>, behind previous: LogIndex) -> LogIndex {
+    private mutating func store(
+        _ entries: Span<UInt8>, behind previous: LogIndex, now: Instant, effects: inout RaftEffects
+    ) -> LogIndex {
         var records = EntryRecords(entries)
         var last = previous
+        defer { adoptNewestMembers(now: now, effects: &effects) }
         while let entry = records.nextVerified() {
             last = entry.index
             if entry.index < log.firstIndex { continue }
@@ -170,13 +174,25 @@ extension RaftCore {
                     return entry.index - 1
                 }
                 log.truncate(from: entry.index)
+                history.truncate(from: entry.index)
                 durability.truncate(from: entry.index)
                 verified = min(verified, entry.index - 1)
                 invariant(acknowledged < entry.index, "an acknowledged entry is replaced")
             }
             log.append(entry)
+            noteMembers(entry)
         }
         return last
+    }
+
+    /// The members of an entry that was appended (R10).
+    private mutating func noteMembers(_ entry: borrowing EntryView) {
+        guard entry.kind == .membership else { return }
+        do throws(DecodeError) {
+            if let members = try GroupMembers(entry: entry) { history.append(members) }
+        } catch {
+            invariantFailed("members that were validated do not decode")
+        }
     }
 
     /// Sends this turn's answer to the leader, if there is one to give.

@@ -23,10 +23,28 @@ extension RaftCore {
             previous = append.ticket
         }
         checkRole()
+        checkMembers()
         for follower in progress {
             follower.checkInvariants(
                 lastIndex: log.lastIndex, inflightMax: configuration.inflightBytesMax)
             invariant(follower.roundAcknowledged <= round, "a round that never was")
+        }
+    }
+
+    private func checkMembers() {
+        history.checkInvariants()
+        invariant(members == history.newest, "members in force that are not the log's newest")
+        invariant(members.since <= log.lastIndex, "members of an entry that is gone")
+        invariant(
+            peers == members.all.filter { $0 != configuration.id }, "peers that are no members")
+        invariant(halves == peers.map { members.halves(of: $0) }, "a peer that counts wrongly")
+        let uncommitted = history.changes.filter { $0.since > commit }
+        invariant(
+            role != .leader || !committedInTerm || uncommitted.count <= 1, "two changes at once")
+        for index in log.firstInMemory..<(log.lastIndex + 1) where index > history.base.since {
+            guard index > commit, let entry = log.entry(at: index) else { continue }
+            let isNoted = history.changes.contains { $0.since == index }
+            invariant(isNoted == (entry.kind == .membership), "entry \(index) is noted wrongly")
         }
     }
 
@@ -35,7 +53,8 @@ extension RaftCore {
         case .leader:
             invariant(leader == configuration.id, "a leader that follows another")
             invariant(followed == nil, "a leader that follows")
-            invariant(progress.count == peers.count, "a leader without its followers' progress")
+            invariant(
+                progress.map(\.id) == peers, "a leader without its followers' progress")
             invariant(vote == configuration.id, "a leader that did not vote for itself")
             invariant(
                 termStartIndex < log.firstIndex || log.term(at: termStartIndex) == term,

@@ -12,6 +12,7 @@ extension RaftCore {
         kind: EntryKind, payload: Span<UInt8>, now: Instant, liveness: PairLiveness,
         effects: inout RaftEffects
     ) -> Proposal {
+        invariant(kind != .membership, "members are changed by proposeChange")
         guard role == .leader, !isMuted else { return .notLeader }
         guard transfer == nil else { return .transferring }
         let bytes = EntryRecord.headerBytes + payload.count
@@ -20,7 +21,7 @@ extension RaftCore {
         return .appended(append(kind, payload))
     }
 
-    private mutating func append(_ kind: EntryKind, _ payload: Span<UInt8>) -> LogIndex {
+    mutating func append(_ kind: EntryKind, _ payload: Span<UInt8>) -> LogIndex {
         uncommittedBytes += EntryRecord.headerBytes + payload.count
         return log.append(term: term, kind: kind, payload: payload)
     }
@@ -35,16 +36,19 @@ extension RaftCore {
         roundOpen = false
         confirmedReadRound = 0
         electionDeadline = .distantFuture
-        quorumCheckAt = peers.isEmpty ? .distantFuture : now + configuration.electionTimeout
+        quorumCheckAt = isAlone ? .distantFuture : now + configuration.electionTimeout
         progress.removeAll(keepingCapacity: true)
-        for (position, peer) in peers.enumerated() {
-            progress.append(
-                Progress(id: peer, next: log.lastIndex + 1, linkUp: !isLinkDown[position]))
-        }
+        for peer in peers { progress.append(newProgress(of: peer)) }
+        change = nil
         uncommittedBytes = log.recordBytes(from: commit + 1)
         // The first entry of the term: commits what earlier terms left (paper, section 8). It is
         // never refused for want of room.
         termStartIndex = append(.noop, ByteBuffer().readable)
+    }
+
+    /// What a leader knows of a follower that it has not heard of.
+    func newProgress(of peer: NodeID) -> Progress {
+        Progress(id: peer, next: log.lastIndex + 1, linkUp: !downLinks.contains(peer))
     }
 
     /// Stops leading, in the same term; the followers are told, so that they need not wait (S13).
@@ -56,6 +60,8 @@ extension RaftCore {
         forgetLease()
         progress.removeAll(keepingCapacity: true)
         transfer = nil
+        change = nil
+        changeCheckAt = .distantFuture
         roundOpen = false
         confirmedReadRound = 0
         uncommittedBytes = 0
@@ -67,7 +73,7 @@ extension RaftCore {
 
     /// Commits what a quorum has on disk, if it is of this term (R4).
     mutating func advanceCommit(effects: inout RaftEffects) {
-        let reached = quorumValue(own: durability.index) { $0.match }
+        let reached = agreed(own: durability.index, least: 0) { progress[$0].match }
         guard reached > commit, reached >= termStartIndex else { return }
         invariant(log.term(at: reached) == term, "an entry behind the term's start of another term")
         commit = reached
@@ -341,9 +347,8 @@ extension RaftCore {
     /// The connection to `peer` is there (again): whatever was on its way is lost. With `withGaps` the
     /// peer may lack what it has acknowledged, so its match counts no more.
     public mutating func linkUp(_ peer: NodeID, withGaps: Bool = false) {
-        guard let position = position(of: peer) else { return }
-        isLinkDown[position] = false
-        guard role == .leader else { return }
+        downLinks.removeAll { $0 == peer }
+        guard role == .leader, let position = position(of: peer) else { return }
         if withGaps {
             progress[position].forgetMatch(commitKnown: 0)
             progress[position].search(from: log.lastIndex + 1, empty: true)
@@ -359,9 +364,8 @@ extension RaftCore {
 
     /// The connection to `peer` is gone: nothing is sent to it as leader until `linkUp`.
     public mutating func linkDown(_ peer: NodeID) {
-        guard let position = position(of: peer) else { return }
-        isLinkDown[position] = true
-        guard role == .leader else { return }
+        if !downLinks.contains(peer) { downLinks.append(peer) }
+        guard role == .leader, let position = position(of: peer) else { return }
         progress[position].linkUp = false
         progress[position].waitingSince = nil
     }

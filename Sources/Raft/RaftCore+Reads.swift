@@ -19,24 +19,17 @@ extension RaftCore {
 
     /// The end of this leader's lease, or nil when it has none. While this replica leads and neither
     /// transfers nor is muted, an end that was told stays true: promises are not taken back.
+    ///
+    /// Counted in each set of voters of the members in force; see `PairLiveness`, "While the members
+    /// change", for why that covers the members before and after as well.
     public func leaseEnd(liveness: PairLiveness) -> Instant? {
         guard configuration.readLease, committedInTerm, !leaseVoid, transfer == nil else {
             return nil
         }
+        let none = Instant(nanoseconds: .min)
         // The quorum-th greatest; this node binds itself without end.
-        let needed = quorum - 1
-        if needed == 0 { return .distantFuture }
-        var best: Instant?
-        for position in progress.indices {
-            guard let end = leaseEnd(by: position, liveness) else { continue }
-            if let best, end <= best { continue }
-            var count = 0
-            for other in progress.indices {
-                if let otherEnd = leaseEnd(by: other, liveness), otherEnd >= end { count += 1 }
-            }
-            if count >= needed { best = end }
-        }
-        return best
+        let end = agreed(own: .distantFuture, least: none) { leaseEnd(by: $0, liveness) ?? none }
+        return end == none ? nil : end
     }
 
     /// Until when a follower is bound to this leader, in this group and term.
@@ -74,7 +67,7 @@ extension RaftCore {
 
     /// The round that a quorum saw; this replica sees a round when it leaves.
     mutating func updateConfirmedRound(effects: inout RaftEffects) {
-        let seen = quorumValue(own: round) { $0.roundAcknowledged }
+        let seen = agreed(own: round, least: 0) { progress[$0].roundAcknowledged }
         guard seen > confirmedReadRound else { return }
         confirmedReadRound = seen
         effects.readRoundConfirmed = true

@@ -11,6 +11,7 @@ extension RaftCore {
         to target: NodeID?, now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) -> Bool {
         guard role == .leader, transfer == nil, !isMuted else { return false }
+        // Who is no member yet, or no more, by its own log could not campaign (S11 f).
         guard let successor = successor(target, now: now, liveness: liveness) else { return false }
         forgetLease()
         transfer = Transfer(target: successor, deadline: now + configuration.electionTimeout)
@@ -23,6 +24,7 @@ extension RaftCore {
         var best: Progress?
         for follower in progress where follower.linkUp && follower.state != .snapshot {
             if let wanted, follower.id != wanted { continue }
+            guard members.voters.contains(follower.id), follower.vouchesForLog else { continue }
             // Whom we do not hear of could not win.
             guard liveness.isUp(follower.id, now: now) else { continue }
             if let best, follower.match <= best.match { continue }

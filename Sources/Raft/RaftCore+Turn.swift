@@ -11,7 +11,7 @@ extension RaftCore {
         _ message: RaftMessage, entries: Span<UInt8>, from sender: NodeID, now: Instant,
         liveness: PairLiveness, effects: inout RaftEffects
     ) throws(DecodeError) {
-        guard !isMuted, let position = position(of: sender) else { return }
+        guard !isMuted else { return }
         guard message.term <= Limits.termMax else { throw .invalid("term") }
         if case .append(let append) = message.body {
             try receiveAppend(
@@ -20,28 +20,34 @@ extension RaftCore {
             return
         }
         guard entries.isEmpty else { throw .invalid("records behind a message without") }
+        // Who asks, leads or refuses may be a member by an entry that is not here yet; so nothing but
+        // what counts towards a quorum asks for membership.
+        let position = position(of: sender)
         switch message.body {
         case .append:
             break
         case .appendReply(let reply):
+            guard let position else { return tellIfRemoved(sender, effects: &effects) }
             receiveAppendReply(
                 reply, at: position, term: message.term, now: now, liveness: liveness,
                 effects: &effects)
         case .preVote(let lastIndex, let lastTerm):
+            tellIfRemoved(sender, effects: &effects)
             receivePreVote(
                 from: sender, at: position, term: message.term, lastIndex: lastIndex,
                 lastTerm: lastTerm, now: now, liveness: liveness, effects: &effects)
         case .preVoteReply(let requested, let isGranted):
             receivePreVoteReply(
-                from: sender, at: position, term: message.term, requested: requested,
+                from: sender, term: message.term, requested: requested,
                 isGranted: isGranted, now: now, liveness: liveness, effects: &effects)
         case .vote(let lastIndex, let lastTerm, let transfer):
+            tellIfRemoved(sender, effects: &effects)
             receiveVote(
                 from: sender, term: message.term, lastIndex: lastIndex, lastTerm: lastTerm,
                 transfer: transfer, now: now, liveness: liveness, effects: &effects)
         case .voteReply(let isGranted):
             receiveVoteReply(
-                at: position, term: message.term, isGranted: isGranted, now: now,
+                from: sender, term: message.term, isGranted: isGranted, now: now,
                 liveness: liveness, effects: &effects)
         case .timeoutNow:
             receiveTimeoutNow(
@@ -52,7 +58,11 @@ extension RaftCore {
         case .logIsWhole(let boot):
             receiveLogIsWhole(
                 from: sender, term: message.term, boot: boot, now: now, liveness: liveness)
+        case .notMember(let index, let indexTerm):
+            receiveNotMember(
+                index: index, indexTerm: indexTerm, term: message.term, now: now, effects: &effects)
         case .probe:
+            tellIfRemoved(sender, effects: &effects)
             receiveProbe(from: sender, at: position, term: message.term, effects: &effects)
         case .probeReply(let asked, let leads):
             receiveProbeReply(
@@ -66,6 +76,8 @@ extension RaftCore {
         now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
         staging.forgetOffered()
+        noteCommittedMembers(now: now, effects: &effects)
+        advanceChange(now: now, liveness: liveness, effects: &effects)
         submit(effects: &effects)
         if role == .leader {
             if roundOpen {
@@ -106,6 +118,7 @@ extension RaftCore {
                     deadline = min(deadline, notBefore)
                 }
             }
+            deadline = min(deadline, changeCheckAt)
             if let transfer {
                 deadline = min(deadline, transfer.resendAt ?? transfer.deadline, transfer.deadline)
             }
@@ -134,6 +147,12 @@ extension RaftCore {
     private mutating func tickFollower(
         now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
+        if isRemoved {
+            // Until somebody makes it a member again there is nobody to ask.
+            electionDeadline = now + configuration.electionTimeout
+            probeAt = .distantFuture
+            return
+        }
         if now >= probeAt, let leader {
             probeAt = now + configuration.probeInterval + jitter
             send(.probe, to: leader, effects: &effects)
@@ -145,7 +164,7 @@ extension RaftCore {
             electionDeadline = silentUntil + randomUpTo(2)
             return
         }
-        if needsSnapshot || !isLogWhole {
+        if needsSnapshot || !isLogWhole || !mayCampaign {
             // Whoever leads will find this replica.
             if let leader = standingLeader(now: now, liveness: liveness) {
                 if self.leader == nil { stand(by: leader, now: now, effects: &effects) }
@@ -209,7 +228,10 @@ extension RaftCore {
                 stepDown(now: now, effects: &effects)
                 return
             }
-            quorumCheckAt = quorumContact(liveness: liveness) + configuration.electionTimeout
+            quorumCheckAt =
+                isAlone
+                ? .distantFuture
+                : quorumContact(liveness: liveness) + configuration.electionTimeout
             refreshEpochs(now: now, liveness: liveness)
         }
         for position in progress.indices where progress[position].linkUp {
@@ -233,28 +255,9 @@ extension RaftCore {
         if let transfer, now >= transfer.deadline {
             self.transfer = nil
             effects.transferFailed = true
+            // Nobody took over from a leader that is no member any more: they elect without it.
+            if mustLeave { stepDown(now: now, effects: &effects) }
         }
-    }
-
-    /// The newest moment at which a quorum, this replica included, was known to be well.
-    func quorumContact(liveness: PairLiveness) -> Instant {
-        let needed = quorum - 1
-        var best = electedAt
-        for candidate in peers {
-            guard let sent = liveness.acknowledgedSend(by: candidate), sent > best else { continue }
-            var count = 0
-            for other in peers {
-                if let otherSent = liveness.acknowledgedSend(by: other), otherSent >= sent {
-                    count += 1
-                }
-            }
-            if count >= needed { best = sent }
-        }
-        return best
-    }
-
-    func quorumIsActive(now: Instant, liveness: PairLiveness) -> Bool {
-        peers.isEmpty || now < quorumContact(liveness: liveness) + configuration.electionTimeout
     }
 
     /// Asks for a reply where a follower's promises carry a newer epoch than its replies: the lease

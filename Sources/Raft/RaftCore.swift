@@ -48,10 +48,23 @@ internal import DequeModule
 ///      entries nor acknowledges any. It votes only if its log is known to be whole.
 ///  R9  A replica that may lack entries which it acknowledged (`!isLogWhole`) neither votes nor campaigns
 ///      until a leader has seen it acknowledge everything that it may have acknowledged before.
+///  R10 The members in force are those of the newest membership entry in the log, or those that its
+///      start brought. Everything that counts, counts a majority of each of their sets of voters.
+///  R11 A replica votes only while its own log makes it a member, and campaigns only while that makes it
+///      a voter, by any of the members in force from the commit index on, and since it was removed last.
+///      It votes for, and follows, whom its log does not know: who asks or leads may be ahead of it.
 public struct RaftCore: ~Copyable {
     public let configuration: RaftConfiguration
-    /// The other members, ascending.
-    let peers: [NodeID]
+    /// The members in force (R10).
+    public internal(set) var members: GroupMembers
+    /// The newest members that are known as committed.
+    public internal(set) var committedMembers: GroupMembers
+    var history: MembersHistory
+    /// The other members in force, ascending, and what each counts in.
+    var peers: [NodeID] = []
+    var halves: [Halves] = []
+    /// What this replica counts in.
+    var ownHalves: Halves = []
     var generator: SeededGenerator
 
     // Hard state, as it will be durable when this turn's operations are.
@@ -109,12 +122,18 @@ public struct RaftCore: ~Copyable {
     var electionDeadline: Instant
     /// Random part of the election timeout while following.
     var jitter = Interval(nanoseconds: 0)
-    /// Votes or pre-votes of `peers`, by position.
-    var granted: [Bool]
+    /// Who gave this candidate its vote or pre-vote.
+    var granted: [NodeID] = []
     /// What the next campaign is for.
     var pendingReason = ElectionReason.start
-    /// Links that are down, by position in `peers`.
-    var isLinkDown: [Bool]
+    /// Nodes whose links are down, members or not.
+    var downLinks: [NodeID] = []
+    /// This replica was told, or saw committed, that it is no member any more.
+    public internal(set) var isRemoved = false
+    /// What is to be kept of this replica if it is forgotten; or what was kept of the one before it.
+    public internal(set) var removal: RemovedReplica?
+    /// It saw that committed, and is still to let go of its leadership.
+    var mustLeave = false
 
     // Leader.
     var progress: [Progress] = []
@@ -124,6 +143,10 @@ public struct RaftCore: ~Copyable {
     /// Bytes of records behind `commit`.
     var uncommittedBytes = 0
     var transfer: Transfer?
+    /// The change of members that this leader began or goes on with.
+    var change: Change?
+    /// When new voters are looked after again.
+    var changeCheckAt = Instant.distantFuture
     /// L4: TimeoutNow left in this term.
     var leaseVoid = false
     /// A lease end that `leaseEnd` told while this leader leads and hands nothing over; it stays true,
@@ -163,6 +186,14 @@ public struct RaftCore: ~Copyable {
         var resendAt: Instant?
     }
 
+    /// A change of members under way, as its leader sees it.
+    struct Change: Sendable {
+        /// When it is given up, unless the new voters have caught up.
+        var deadline: Instant
+        /// Why it was given up; the entry that says so waits for its commit.
+        var failure: ChangeFailure?
+    }
+
     /// A replica as its log on disk remembers it.
     ///
     /// - Parameter seed: of the randomness of its timeouts; another one for every group and node.
@@ -170,12 +201,9 @@ public struct RaftCore: ~Copyable {
         _ configuration: RaftConfiguration, restored: consuming RestoredGroup, seed: UInt64,
         now: Instant
     ) {
-        let members = configuration.members.sorted()
-        invariant(members.contains(configuration.id), "a node outside of its group")
-        invariant(members.count <= Limits.membersMax, "too many members")
-        for position in members.indices.dropFirst() {
-            invariant(members[position - 1] < members[position], "a member named twice")
-        }
+        let initial = GroupMembers(voters: configuration.members)
+        invariant(initial.voters.count == configuration.members.count, "a member named twice")
+        invariant(initial.voters.count <= Limits.membersMax, "too many members")
         invariant(
             configuration.appendBytesMax <= Limits.recordBytesMax, "appends larger than a frame")
         // No invariant may mention `self` before all of it is set: its autoclosure would capture a half
@@ -183,33 +211,47 @@ public struct RaftCore: ~Copyable {
         let restoredTerm = restored.term
         let restoredVote = restored.vote
         let isFresh = restored.directoryWasEmpty
+        let restoredRemoval = restored.removal
         let restoredLog = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
         let lastTerm = restoredLog.lastTerm
         let lastIndex = restoredLog.lastIndex
         let firstIndex = restoredLog.firstIndex
         let snapshotIndex = restored.snapshotIndex
         let snapshotTerm = restored.snapshotTerm
+        let restoredHistory = MembersHistory(
+            initial: initial, restored: restored, log: restoredLog)
+        let restoredMembers = restoredHistory.newest
+        // It may have been a member of more before.
+        let wasAlwaysAlone =
+            restoredHistory.base == initial && restoredHistory.changes.isEmpty
+            && initial.isAlone(configuration.id)
         invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
+        invariant(
+            restoredTerm >= restoredRemoval?.term ?? 0, "the removal was in a term that never came")
         self.configuration = configuration
-        peers = members.filter { $0 != configuration.id }
+        history = restoredHistory
+        removal = restoredRemoval
+        members = restoredMembers
+        committedMembers = restoredHistory.base
         generator = SeededGenerator(seed: seed)
         term = restoredTerm
         vote = restoredVote
         log = restoredLog
         commit = firstIndex - 1
         durability = Durability(term: restoredTerm, vote: restoredVote, lastIndex: lastIndex)
-        granted = Array(repeating: false, count: members.count - 1)
-        isLinkDown = Array(repeating: false, count: members.count - 1)
-        let mayHavePromised = !isFresh && members.count > 1
+        let mayHavePromised = !isFresh && !wasAlwaysAlone
         silentUntil =
             mayHavePromised
             ? now + (configuration.restartSilence ?? configuration.electionTimeout)
             : Instant(nanoseconds: .min)
         electionDeadline = now
-        if members.count > 1 {
+        if !wasAlwaysAlone {
             electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
         }
         if snapshotIndex >= firstIndex { startFrom(snapshotIndex, snapshotTerm) }
+        members = history.newest
+        committedMembers = history.asOf(commit)
+        arrangePeers()
     }
 
     // MARK: What a host asks
@@ -218,8 +260,6 @@ public struct RaftCore: ~Copyable {
     /// Everything up to here is durable at this node.
     public var durableIndex: LogIndex { durability.index }
     public var isLeader: Bool { role == .leader }
-    /// Members that make a majority.
-    public var quorum: Int { (peers.count + 1) / 2 + 1 }
     /// Whether leadership is being handed over.
     public var isTransferring: Bool { transfer != nil }
     /// Whether this leader has committed an entry of its own term: before that it does not know what
@@ -237,7 +277,8 @@ public struct RaftCore: ~Copyable {
                 }
             return FollowerStatus(
                 id: $0.id, state: state, match: $0.match, next: $0.next,
-                inflightBytes: $0.inflightBytes, repliedAt: $0.repliedAt, isLinked: $0.linkUp)
+                inflightBytes: $0.inflightBytes, repliedAt: $0.repliedAt, isLinked: $0.linkUp,
+                isVoter: members.isVoter($0.id))
         }
     }
 
@@ -335,21 +376,5 @@ public struct RaftCore: ~Copyable {
                 ticket: .max,
                 outbound: RaftOutbound(to: peer, message: RaftMessage(term: term, body: body))))
         heldThisTurn += 1
-    }
-
-    /// The greatest value that a quorum reaches, this replica's own being `own`.
-    func quorumValue(own: UInt64, _ value: (Progress) -> UInt64) -> UInt64 {
-        func reached(_ candidate: UInt64) -> Bool {
-            var count = own >= candidate ? 1 : 0
-            for follower in progress where value(follower) >= candidate { count += 1 }
-            return count >= quorum
-        }
-        var best: UInt64 = 0
-        if own > best, reached(own) { best = own }
-        for follower in progress {
-            let candidate = value(follower)
-            if candidate > best, reached(candidate) { best = candidate }
-        }
-        return best
     }
 }

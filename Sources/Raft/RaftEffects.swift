@@ -78,6 +78,45 @@ public enum Proposal: Equatable, Sendable {
     case overloaded
 }
 
+/// Why a change of members was not begun; nothing has happened then.
+public enum ChangeRefusal: Error, Equatable, Sendable {
+    /// This replica does not lead.
+    case notLeader
+    /// No entry of this leader's term is committed yet: ask again soon (S11 a).
+    case notReady
+    /// Leadership is being handed over: ask the next leader.
+    case transferring
+    /// Another change is under way.
+    case changing
+    /// The group would have no voters.
+    case noVoters
+    /// More voters and learners than `Limits.membersMax`.
+    case tooManyMembers
+    /// These are the members.
+    case unchanged
+    /// A majority of the voters that would remain is not well or lags far behind: nothing could be
+    /// committed any more.
+    case noQuorum
+}
+
+/// How a change of members ended that this leader began or went on with.
+public enum ChangeOutcome: Equatable, Sendable {
+    /// The new members decide alone.
+    case completed
+    /// The members are as they were before.
+    case failed(ChangeFailure)
+}
+
+/// Why a change of members was given up.
+public enum ChangeFailure: Equatable, Sendable {
+    /// These new voters had not caught up within `RaftConfiguration.catchUpTimeout`.
+    case notCaughtUp([NodeID])
+    /// The new voters had, but a majority of the future voters was not well or lagged far behind.
+    case noQuorum
+    /// `RaftCore.giveUpChange` was called.
+    case cancelled
+}
+
 /// What a replica is at the moment.
 public enum RaftRole: Equatable, Sendable {
     case follower
@@ -130,6 +169,15 @@ public struct RaftEffects: Sendable {
     public var readRoundConfirmed = false
     /// A transfer ended without success; proposals are welcome again.
     public var transferFailed = false
+    /// The members in force, or those known as committed, are others than before: see
+    /// `RaftCore.members`, `committedMembers` and `nodesToReach`.
+    public var membersChanged = false
+    /// The change of members that this leader had under way is over. A leadership that ends before says
+    /// nothing: the next leader goes on.
+    public var changeEnded: ChangeOutcome?
+    /// This replica is no member any more, as of a committed entry. It has let go of any leadership and
+    /// takes part in nothing; the host may forget it, with its log.
+    public var removed = false
 
     public init() {}
 
@@ -137,7 +185,7 @@ public struct RaftEffects: Sendable {
     public var isEmpty: Bool {
         io.isEmpty && messages.isEmpty && fetches.isEmpty && snapshotsWanted.isEmpty
             && !roleChanged && !leaderChanged && !commitAdvanced && !readRoundConfirmed
-            && !transferFailed
+            && !transferFailed && !membersChanged && changeEnded == nil && !removed
     }
 
     /// Forgets everything, keeps the memory.
@@ -151,5 +199,8 @@ public struct RaftEffects: Sendable {
         commitAdvanced = false
         readRoundConfirmed = false
         transferFailed = false
+        membersChanged = false
+        changeEnded = nil
+        removed = false
     }
 }

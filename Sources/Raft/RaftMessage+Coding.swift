@@ -14,6 +14,7 @@ public import Bytes
 //     9 probe
 //    10 probeReply    u64 asked                                       flag 1: leads
 //    11 logIsWhole    u64 boot
+//    12 notMember     u64 index, u64 indexTerm
 //
 // Little-endian. The length follows from the type, so a message needs no length of its own.
 
@@ -67,6 +68,10 @@ extension RaftMessage {
         case .logIsWhole(let boot):
             encode(11, false, into: &buffer)
             buffer.append(littleEndian: UInt64(boot))
+        case .notMember(let index, let indexTerm):
+            encode(12, false, into: &buffer)
+            buffer.append(littleEndian: index)
+            buffer.append(littleEndian: indexTerm)
         }
     }
 
@@ -123,6 +128,7 @@ extension RaftMessage {
             let boot = try reader.read(UInt64.self)
             guard let boot = UInt32(exactly: boot) else { throw .invalid("boot") }
             body = .logIsWhole(boot: boot)
+        case 12: body = .notMember(index: try reader.read(), indexTerm: try reader.read())
         default: throw .invalid("message type")
         }
         return RaftMessage(term: term, body: body)

@@ -34,6 +34,8 @@ public struct RaftMessage: Sendable, Equatable {
         case probe
         /// `asked` repeats the term of the question.
         case probeReply(asked: Term, leads: Bool)
+        /// As of entry `index` of `indexTerm`, which is committed, you are no member.
+        case notMember(index: LogIndex, indexTerm: Term)
     }
 
     /// AppendEntries; without records it is a heartbeat, a probe or a commit notice.

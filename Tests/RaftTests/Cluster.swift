@@ -35,6 +35,7 @@ final class Cluster {
         var lostStates = 0
         var lostEntries = 0
         var recovered = 0
+        var members = MemberStatistics()
     }
     let configure: (inout RaftConfiguration) -> Void
     /// Another group on the same nodes: they have one clock and one `PairLiveness` for both.
@@ -57,14 +58,20 @@ final class Cluster {
     }
 
     init(
-        _ count: Int, besides companion: Cluster? = nil,
+        _ count: Int, founders: Int? = nil, besides companion: Cluster? = nil,
         configure: @escaping (inout RaftConfiguration) -> Void = { _ in }
     ) {
         self.companion = companion
         self.configure = configure
         let members = (1...count).map { NodeID(UInt16($0)) }
+        let founders = founders.map { Array(members.prefix($0)) } ?? members
+        oracle.members = GroupMembers(voters: founders)
         for id in members {
-            nodes.append(Node(id: id, members: members))
+            nodes.append(
+                // Some of those who join do not know who began.
+                Node(
+                    id: id, members: members,
+                    founders: founders.contains(id) || id.raw % 2 == 0 ? founders : []))
         }
         for node in nodes { start(node) }
     }
@@ -80,7 +87,7 @@ final class Cluster {
         }
         let now = node.clock(time)
         var configuration = RaftConfiguration(
-            id: node.id, group: GroupID(1), members: node.members)
+            id: node.id, group: GroupID(1), members: node.founders)
         configure(&configuration)
         node.liveness =
             companion?.node(node.id).liveness
@@ -93,6 +100,8 @@ final class Cluster {
         node.lastRole = .follower
         node.lastTerm = node.core.term
         node.lastCommit = node.core.commit
+        node.lastMembers = node.replica!.core.members
+        if node.lastMembers.isJoint { statistics.members.jointRestarts += 1 }
         node.nextPing = time
         node.reads = []
         let snapshot = node.disk.usableSnapshot
@@ -133,6 +142,7 @@ final class Cluster {
         guard let replica = node.replica else { return }
         let now = node.clock(time)
         node.liveness.stampLoop(now: now)
+        node.membersBefore = replica.core.members
         body(replica, now, node.liveness, &node.effects)
         replica.core.endTurn(now: now, liveness: node.liveness, effects: &node.effects)
         turns += 1
@@ -150,6 +160,7 @@ final class Cluster {
         }
         for outbound in node.effects.messages {
             if case .timeoutNow = outbound.message.body { statistics.transfers += 1 }
+            noteVote(outbound, of: replica)
             var records = ByteBuffer()
             replica.core.copyRecords(of: outbound, into: &records)
             network.append(
@@ -169,6 +180,7 @@ final class Cluster {
             note("  \(node.id) commit \(replica.core.commit)")
             node.lastCommit = replica.core.commit
         }
+        noteMembers(node, replica)
         if node.effects.transferFailed { note("  \(node.id) gives up the transfer") }
         if node.disk.lacksEntries, replica.core.isLogWhole {
             note("  \(node.id) lacks nothing any more")
@@ -198,7 +210,7 @@ final class Cluster {
     private func noteRole(_ node: Node) {
         let core = node.core
         guard core.role != node.lastRole || core.term != node.lastTerm else { return }
-        if core.role == .leader { statistics.elections += 1 }
+        if core.role == .leader { noteElection(node) }
         var line = "  \(node.id) \(core.role) of term \(core.term)"
         if core.role == .candidate || core.role == .preCandidate {
             line += " (\(core.role == .candidate ? core.electionReason : core.pendingReason))"
@@ -310,10 +322,12 @@ final class Cluster {
 
     /// The state as it is now; `finishSnapshot` makes it durable.
     func beginSnapshot(_ node: Node) {
-        guard let replica = node.replica, let term = replica.core.log.term(at: node.applied) else {
-            return
-        }
-        node.writing = Disk.Snapshot(index: node.applied, term: term, state: node.state)
+        guard let replica = node.replica, let term = replica.core.log.term(at: node.applied),
+            let members = replica.core.members(asOf: node.applied)
+        else { return }
+        oracle.check(members, asOf: node.applied)
+        node.writing = Disk.Snapshot(
+            index: node.applied, term: term, state: node.state, members: members)
     }
 
     func finishSnapshot(_ node: Node) {
@@ -342,8 +356,8 @@ final class Cluster {
         var answer: LogIndex?
         turn(node) { replica, now, liveness, effects in
             let isTaken = replica.core.install(
-                index: snapshot.index, term: snapshot.term, now: now, liveness: liveness,
-                effects: &effects)
+                index: snapshot.index, term: snapshot.term, members: snapshot.members, now: now,
+                liveness: liveness, effects: &effects)
             note(
                 "  \(node.id) \(isTaken ? "installs" : "refuses") \(snapshot.index)@\(snapshot.term)"
             )
@@ -351,6 +365,9 @@ final class Cluster {
                 node.applied = snapshot.index
                 node.state = snapshot.state
                 statistics.installs += 1
+                if replica.core.members.since > node.lastMembers.since {
+                    statistics.members.installed += 1
+                }
             } else {
                 statistics.staleInstalls += 1
             }
@@ -383,6 +400,7 @@ final class Cluster {
             precondition(read.term == replica.core.term, "a read outlived its term")
             precondition(read.index >= read.mustSee, "a stale read by ReadIndex")
             statistics.roundReads += 1
+            if replica.core.members.isJoint { statistics.members.jointReads += 1 }
             note("  \(node.id) read of round \(read.round) confirmed")
             node.reads.removeFirst()
         }
@@ -408,7 +426,10 @@ final class Replica {
 
 final class Node {
     let id: NodeID
+    /// All nodes there are; they have links to each other.
     let members: [NodeID]
+    /// The members that the group began with, as far as it knows.
+    let founders: [NodeID]
     var boot: UInt64 = 0
     var seed: UInt64 = 0
     var disk = Disk()
@@ -437,6 +458,11 @@ final class Node {
     var lastRole = RaftRole.follower
     var lastTerm: Term = 0
     var lastCommit: LogIndex = 0
+    var lastMembers = GroupMembers(voters: [])
+    /// In force when the turn began.
+    var membersBefore = GroupMembers(voters: [])
+    /// How the change ended that this leader had under way.
+    var changeEnded: ChangeOutcome?
 
     struct Read {
         var round: UInt64
@@ -446,9 +472,10 @@ final class Node {
         var mustSee: LogIndex
     }
 
-    init(id: NodeID, members: [NodeID]) {
+    init(id: NodeID, members: [NodeID], founders: [NodeID]) {
         self.id = id
         self.members = members
+        self.founders = founders
         liveness = PairLiveness(
             node: id, boot: 0, peers: members, promise: .milliseconds(300),
             now: Instant(nanoseconds: 0))
@@ -481,7 +508,8 @@ final class Node {
             durableIndex: replica.core.durableIndex, electionReason: replica.core.electionReason,
             pendingReason: replica.core.pendingReason, vote: replica.core.vote,
             firstIndex: replica.core.log.firstIndex, needsSnapshot: replica.core.needsSnapshot,
-            isLogWhole: replica.core.isLogWhole)
+            isLogWhole: replica.core.isLogWhole, members: replica.core.members,
+            committedMembers: replica.core.committedMembers, isRemoved: replica.core.isRemoved)
     }
 
     struct Summary {
@@ -497,5 +525,8 @@ final class Node {
         var firstIndex: LogIndex = 1
         var needsSnapshot = false
         var isLogWhole = true
+        var members = GroupMembers(voters: [])
+        var committedMembers = GroupMembers(voters: [])
+        var isRemoved = false
     }
 }

@@ -47,6 +47,7 @@ func describe(_ message: RaftMessage, records: [UInt8]) -> String {
     case .timeoutNow: body = "timeoutNow"
     case .steppedDown(let led): body = "steppedDown led \(led)"
     case .logIsWhole(let boot): body = "logIsWhole boot \(boot)"
+    case .notMember(let index, let term): body = "notMember as of \(index)@\(term)"
     case .probe: body = "probe"
     case .probeReply(let asked, let leads):
         body = "probeReply asked \(asked) \(leads ? "leads" : "does not lead")"
@@ -59,12 +60,26 @@ private func describeEntries(_ records: [UInt8]) -> String {
     var parts: [String] = []
     var walk = EntryRecords(records.span)
     while let entry = try? walk.next() {
-        let text =
-            entry.kind == .noop
-            ? "noop"
-            : String(decoding: ByteBuffer(copying: entry.payload).copyBytes(), as: UTF8.self)
+        let text: String
+        if entry.kind == .noop {
+            text = "noop"
+        } else if let members = try? GroupMembers(entry: entry) {
+            text = describe(members)
+        } else {
+            text = String(decoding: ByteBuffer(copying: entry.payload).copyBytes(), as: UTF8.self)
+        }
         parts.append("\(entry.index)@\(entry.term) \(text)")
     }
     if parts.count > 4 { parts = [parts[0], "...", parts[parts.count - 1]] }
     return " [\(parts.joined(separator: ", "))]"
+}
+
+func describe(_ nodes: [NodeID]) -> String { nodes.map { "\($0.raw)" }.joined(separator: ",") }
+
+func describe(_ members: GroupMembers) -> String {
+    var text = "members \(describe(members.voters))"
+    if members.isJoint { text += " with \(describe(members.outgoing))" }
+    if !members.learners.isEmpty { text += " learners \(describe(members.learners))" }
+    if let wish = members.wish { text += " wish \(describe(wish.voters))" }
+    return text
 }

@@ -7,6 +7,8 @@ struct Disk {
     struct Operation {
         var ticketed: TicketedIO
         var entries: [Entry]
+        /// The members where a log begins.
+        var members: GroupMembers?
     }
     struct Entry: Equatable {
         var term: Term
@@ -18,6 +20,8 @@ struct Disk {
         var index: LogIndex
         var term: Term
         var state: UInt64
+        /// nil: as a host that knows nothing of members.
+        var members: GroupMembers?
     }
 
     var wasUsed = false
@@ -28,6 +32,23 @@ struct Disk {
     /// The log begins behind this entry.
     var base: LogIndex = 0
     var baseTerm: Term = 0
+    /// The members as of `base`, on a host that keeps them there.
+    var baseMembers: GroupMembers?
+    var keepsBaseMembers = true
+    /// What is left of a replica that was removed and forgotten.
+    var removal: RemovedReplica?
+
+    init() {}
+
+    /// All of `disk` is forgotten but what must not be.
+    init(forgetting disk: Disk, _ removal: RemovedReplica) {
+        self.removal = removal
+        wasUsed = true
+        term = removal.term
+        vote = removal.vote
+        restoredTail = disk.restoredTail
+        keepsBaseMembers = disk.keepsBaseMembers
+    }
     var term: Term = 0
     var vote: NodeID?
     var entries: [Entry] = []
@@ -45,7 +66,11 @@ struct Disk {
                 written.append(Entry(term: term, record: record))
             }
         }
-        pending.append(Operation(ticketed: ticketed, entries: written))
+        var operation = Operation(ticketed: ticketed, entries: written)
+        if case .start(let index, _, _) = ticketed.io, keepsBaseMembers {
+            operation.members = replica.core.members(asOf: index)
+        }
+        pending.append(operation)
     }
 
     /// Makes operations durable, in order; returns the last ticket.
@@ -79,6 +104,7 @@ struct Disk {
             }
             base = index
             baseTerm = term
+            baseMembers = operation.members
         case .truncate(let from):
             precondition(from > base, "truncated before the log's start")
             entries.removeLast(max(0, entries.count - Int(from - 1 - base)))
@@ -118,7 +144,7 @@ struct Disk {
     }
 
     func restore() -> RestoredGroup {
-        var restored = RestoredGroup()
+        var restored = removal.map { RestoredGroup.rejoining($0) } ?? RestoredGroup()
         restored.directoryWasEmpty = !wasUsed
         restored.term = term
         restored.vote = vote
@@ -128,7 +154,10 @@ struct Disk {
         if let snapshot = usableSnapshot {
             restored.snapshotIndex = snapshot.index
             restored.snapshotTerm = snapshot.term
+            restored.members = snapshot.members
         }
+        restored.members = restored.members ?? baseMembers
+        restored.memberEntries = memberEntries
         for (position, entry) in entries.enumerated()
         where position == 0 || entries[position - 1].term != entry.term {
             restored.termStarts.append(
@@ -136,6 +165,19 @@ struct Disk {
         }
         for entry in entries.suffix(restoredTail) { restored.tail.append(entry.record) }
         return restored
+    }
+
+    /// What is not in the tail that a restart finds; with some that is.
+    private var memberEntries: [GroupMembers] {
+        var found: [GroupMembers] = []
+        for entry in entries.prefix(max(1, entries.count - restoredTail / 2)) {
+            var walk = EntryRecords(entry.record.span)
+            guard let view = try? walk.next(), let members = try? GroupMembers(entry: view) else {
+                continue
+            }
+            found.append(members)
+        }
+        return found
     }
 
     func read(_ fetch: LogFetch) -> [UInt8] {

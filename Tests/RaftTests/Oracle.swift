@@ -10,6 +10,9 @@ struct Oracle {
     private(set) var committed: [[UInt8]] = []
     /// The state after each of them; the empty one first.
     private var states = [Node.emptyState]
+    /// The members that the group began with, and those of all committed entries, ascending.
+    var members = GroupMembers(voters: [])
+    var memberEntries: [GroupMembers] = []
     /// How far each node's committed prefix was compared, per boot.
     private var checked: [NodeID: (boot: UInt64, index: LogIndex)] = [:]
 
@@ -18,7 +21,7 @@ struct Oracle {
 
     mutating func check(_ node: Node, in cluster: Cluster) {
         guard let replica = node.replica else { return }
-        checkCommitted(node, replica)
+        checkCommitted(node, replica, in: cluster)
         if replica.core.role == .leader {
             let term = replica.core.term
             let known = leaders[term]
@@ -26,18 +29,20 @@ struct Oracle {
             if known == nil {
                 leaders[term] = node.id
                 checkHoldsCommitted(replica)
+                checkVotes(for: node, replica, in: cluster)
             }
         }
         checkLease(node, replica, in: cluster)
     }
 
     /// A node's committed prefix never contradicts another's, also across restarts.
-    private mutating func checkCommitted(_ node: Node, _ replica: Replica) {
+    private mutating func checkCommitted(_ node: Node, _ replica: Replica, in cluster: Cluster) {
         var from = checked[node.id] ?? (node.boot, 0)
         if from.boot != node.boot { from = (node.boot, 0) }
         // What a snapshot holds is compared as a state.
         from.index = max(from.index, replica.core.log.firstIndex - 1)
         guard replica.core.commit > from.index else { return }
+        let isNew = replica.core.commit > commit
         for index in (from.index + 1)...replica.core.commit {
             let record = Self.record(at: index, of: node, replica)
             if index <= commit {
@@ -46,10 +51,12 @@ struct Oracle {
             } else {
                 precondition(index == commit + 1)
                 committed.append(record)
+                noteMembers(record)
                 states.append(Node.state(states[states.count - 1], applying: record))
             }
         }
         checked[node.id] = (node.boot, replica.core.commit)
+        if isNew { checkDurable(node, replica, in: cluster) }
     }
 
     private static func record(at index: LogIndex, of node: Node, _ replica: Replica) -> [UInt8] {
@@ -86,6 +93,7 @@ struct Oracle {
         let now = node.clock(cluster.time)
         guard replica.core.holdsLease(now: now, liveness: node.liveness) else { return }
         cluster.statistics.leaseReads += 1
+        if replica.core.members.isJoint { cluster.statistics.members.jointLeases += 1 }
         precondition(replica.core.commit >= commit, "a stale read by lease at \(node.id)")
     }
 

@@ -172,6 +172,40 @@ import Testing
         #expect(leader.leaseEnd(by: Self.n2, epoch: epoch) == at(1070))
     }
 
+    @Test
+    func `a peer that left is neither pinged nor promised to, and keeps what it was promised`() {
+        let leader = liveness(Self.n1)
+        let follower = liveness(Self.n2)
+        exchange(leader, follower, at: 1000)
+        let epoch = follower.followEpoch(for: Self.n1)
+        follower.setPeers([Self.n3])
+        #expect(follower.ping(to: Self.n1, now: at(1100)) == nil)
+        exchange(leader, follower, at: 1100)
+        #expect(leader.leaseEnd(by: Self.n2, epoch: epoch) == at(1270))
+        #expect(!follower.release(Self.n1, quoted: epoch, now: at(1299)))
+        #expect(follower.release(Self.n1, quoted: epoch, now: at(1300)))
+        // It comes back to where it was.
+        follower.setPeers([Self.n1, Self.n3])
+        exchange(leader, follower, at: 1400)
+        #expect(follower.followEpoch(for: Self.n1) == epoch + 1)
+        #expect(leader.leaseEnd(by: Self.n2, epoch: epoch + 1) == at(1670))
+    }
+
+    @Test func `a peer that joins is pinged and counted`() {
+        let leader = liveness(Self.n1)
+        let n4 = NodeID(4)
+        let joiner = PairLiveness(
+            node: n4, boot: 1, peers: [Self.n1], promise: .milliseconds(300),
+            drift: .milliseconds(30), now: at(0))
+        #expect(leader.ping(to: n4, now: at(1000)) == nil)
+        leader.setPeers([Self.n1, Self.n2, Self.n3, n4])
+        #expect(leader.ping(to: Self.n1, now: at(1000)) == nil)
+        exchange(leader, joiner, at: 1000)
+        exchange(joiner, leader, at: 1000)
+        #expect(leader.leaseEnd(by: n4, epoch: joiner.followEpoch(for: Self.n1)) == at(1270))
+        #expect(leader.isUp(n4, now: at(1000)))
+    }
+
     @Test func `a pair is up for one promise after a ping`() {
         let leader = liveness(Self.n1)
         let follower = liveness(Self.n2)

@@ -111,6 +111,11 @@ struct ScriptSession {
         case "read": cluster.beginRead(node(words[0]))
         case "lease": lease(node(words[0]))
         case "transfer": transfer(words)
+        case "change": change(words)
+        case "giveup": cluster.giveUpChange(node(words[0]))
+        case "members": for word in words { members(of: node(word)) }
+        case "forget": forget(node(words[0]))
+        case "forgetful": node(words[0]).disk.keepsBaseMembers = false
         case "fetch": cluster.answerFetches(node(words[0]), failing: words.contains("failing"))
         case "evict": evict(node(words[0]))
         case "snapshot": snapshot(node(words[0]))
@@ -126,6 +131,10 @@ struct ScriptSession {
         case "log": log(node(words[0]))
         case "times": times(words)
         case "conflict": conflict(node(words[0]), terms: Int(words[1])!, from: Term(words[2])!)
+        case "tell":
+            tell(
+                from: node(words[0]), to: node(words[1]), index: LogIndex(words[3])!,
+                term: Term(words[4])!)
         case "inject": injectVote(from: node(words[0]), to: node(words[1]), term: Term(words[3])!)
         default: fatalError("unknown script command \(verb)")
         }
@@ -138,14 +147,18 @@ struct ScriptSession {
         return Int64(word.dropLast(2))! * 1_000_000
     }
 
-    /// `cluster 3 [lease=no] [append=BYTES] [inflight=BYTES] [chunk=BYTES]`
+    /// `cluster 3 [founders=N] [catchup=MS] [lease=no] [append=BYTES] [inflight=BYTES] [chunk=BYTES]`:
+    /// the first N nodes are the group's first members, the others join it.
     private mutating func makeCluster(_ words: [String]) {
         let options = words.dropFirst().map { $0.split(separator: "=").map(String.init) }
         isolated = []
         hanging = nil
-        cluster = Cluster(Int(words[0])!) { configuration in
+        let founders = options.first { $0[0] == "founders" }.map { Int($0[1])! }
+        cluster = Cluster(Int(words[0])!, founders: founders) { configuration in
             for option in options {
                 switch option[0] {
+                case "founders": break
+                case "catchup": configuration.catchUpTimeout = .milliseconds(Int64(option[1])!)
                 case "lease": configuration.readLease = option[1] == "yes"
                 case "append": configuration.appendBytesMax = Int(option[1])!
                 case "inflight": configuration.inflightBytesMax = Int(option[1])!
@@ -296,7 +309,8 @@ struct ScriptSession {
         guard index <= cluster.oracle.commit else { return cluster.note("nobody has committed it") }
         let snapshot = Disk.Snapshot(
             index: index, term: cluster.oracle.term(of: index),
-            state: cluster.oracle.state(after: index))
+            state: cluster.oracle.state(after: index),
+            members: cluster.oracle.members(asOf: index))
         cluster.install(peer, snapshot, from: node.id)
     }
 
@@ -331,6 +345,25 @@ struct ScriptSession {
         let kept = cluster.trace
         for _ in 0..<Int(words[0])! { run(words[1], Array(words.dropFirst(2))) }
         cluster.trace = kept
+    }
+
+    /// A removed replica is forgotten; another one starts in its place.
+    private func forget(_ node: Node) {
+        guard let removal = node.replica!.core.removal else {
+            return cluster.note("\(node.id) is not removed")
+        }
+        crash(node, keeping: .max)
+        node.disk = Disk(forgetting: node.disk, removal)
+        cluster.start(node)
+    }
+
+    /// `tell FROM TO notMember INDEX TERM`: as of that entry, TO is no member.
+    private func tell(from node: Node, to peer: Node, index: LogIndex, term: Term) {
+        let message = RaftMessage(
+            term: node.core.term, body: .notMember(index: index, indexTerm: term))
+        pass(
+            Cluster.Envelope(from: node.id, to: peer.id, payload: .raft(message, records: [])),
+            drop: false)
     }
 
     /// `inject FROM TO vote TERM`: a vote request that skipped the pre-vote.
@@ -384,6 +417,27 @@ struct ScriptSession {
         node.disk.lacksEntries = false
     }
 
+    /// `change N voters=1,2 [learners=3]`
+    private func change(_ words: [String]) {
+        func list(_ name: String) -> [NodeID] {
+            let option = words.first { $0.hasPrefix(name + "=") }?.dropFirst(name.count + 1) ?? ""
+            return option.split(separator: ",").map { NodeID(UInt16($0)!) }
+        }
+        let node = node(words[0])
+        let refusal = cluster.changeMembers(
+            node, voters: list("voters"), learners: list("learners"))
+        if let refusal { cluster.note("  \(node.id) refuses: \(refusal)") }
+    }
+
+    private func members(of node: Node) {
+        guard let replica = node.replica else { return cluster.note("\(node.id) down") }
+        let reach = RaftTests.describe(replica.core.nodesToReach)
+        cluster.note(
+            "\(node.id) since \(replica.core.members.since): \(RaftTests.describe(replica.core.members));"
+                + " committed: \(RaftTests.describe(replica.core.committedMembers)); reaches \(reach)"
+        )
+    }
+
     private func evict(_ node: Node) {
         node.replica!.core.evictLog(toBytes: 0, applied: node.core.commit)
         cluster.note("  \(node.id) in memory from \(node.replica!.core.log.firstInMemory)")
@@ -397,7 +451,7 @@ struct ScriptSession {
             + " last \(core.lastIndex) durable \(core.durableIndex)"
             + (core.firstIndex > 1 ? " first \(core.firstIndex)" : "")
             + (core.needsSnapshot ? " needs a snapshot" : "")
-            + (core.isLogWhole ? "" : " lacks entries")
+            + (core.isLogWhole ? "" : " lacks entries") + (core.isRemoved ? " removed" : "")
     }
 
     private func log(_ node: Node) {
