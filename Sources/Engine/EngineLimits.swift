@@ -26,7 +26,7 @@ enum EngineLimits {
     /// A large command that got no piece for this long of log time is given up.
     static let assemblyIdleMilliseconds: Int64 = 60_000
     /// Entries applied in one turn, in bytes: a restart replays in slices and stays responsive.
-    static let applyBytesPerTurn = 4 << 20
+    static let applyBytesPerTurn = 512 << 10
     /// Log records taken from disk at once.
     static let logReadBytesMax = 512 * 1024
     /// Unread input of a session that cannot be executed now; beyond it the socket is not read.
