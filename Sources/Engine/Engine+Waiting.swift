@@ -24,15 +24,7 @@ extension Engine {
                     item.session, of: group, neverSent ? Self.downError : Self.uncertainError,
                     command: item.command, since: item.queuedAt, now: now)
             }
-            while let oldest = node.routes[group].reads.oldestAwaited, oldest.queuedAt <= limit {
-                let item = node.routes[group].reads.giveUp().item
-                timeOut(
-                    item.session, of: group, Self.downError, command: item.command,
-                    since: item.queuedAt, now: now)
-            }
-            while let oldest = node.routes[group].nearReads.oldestAwaited, oldest.queuedAt <= limit
-            {
-                let item = node.routes[group].nearReads.giveUp().item
+            while let item = node.routes[group].giveUpRead(queuedBefore: limit) {
                 timeOut(
                     item.session, of: group, Self.downError, command: item.command,
                     since: item.queuedAt, now: now)

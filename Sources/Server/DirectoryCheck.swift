@@ -66,16 +66,16 @@ public struct DirectoryCheck {
     private mutating func tellSnapshots(
         in directory: borrowing DataDirectory, _ report: WALReport
     ) throws {
-        let ids = try directory.names().compactMap { SnapshotID(fileName: $0) }.sorted(by: >)
-        lines.append("snapshots: \(ids.count)")
+        let examined = try directory.examineSnapshots()
+        lines.append("snapshots: \(examined.count)")
         var usable: [UInt32: UInt64] = [:]
-        for id in ids {
-            do throws(SnapshotFileError) {
-                let summary = try directory.verifySnapshot(id)
+        for (id, found) in examined {
+            switch found {
+            case .success(let summary):
                 lines.append(
                     "  \(id): whole, \(summary.fileBytes) bytes, \(summary.rawBytes) unpacked")
                 usable[id.group.raw] = max(usable[id.group.raw] ?? 0, id.index)
-            } catch {
+            case .failure(let error):
                 lines.append("  \(id): \(error)")
                 problems.append("snapshot \(id): \(error)")
             }

@@ -101,11 +101,10 @@ public final class DirectoryRecovery {
         in directory: DataDirectory, _ lines: inout [String]
     ) throws -> [SnapshotSummary] {
         var whole: [SnapshotSummary] = []
-        for id in try directory.names().compactMap({ SnapshotID(fileName: $0) }).sorted(by: >) {
-            do throws(SnapshotFileError) {
-                whole.append(try directory.verifySnapshot(id))
-            } catch {
-                lines.append("  snapshot \(id) is given up: \(error)")
+        for (id, found) in try directory.examineSnapshots() {
+            switch found {
+            case .success(let summary): whole.append(summary)
+            case .failure(let error): lines.append("  snapshot \(id) is given up: \(error)")
             }
         }
         return whole

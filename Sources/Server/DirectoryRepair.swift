@@ -64,11 +64,11 @@ public struct DirectoryRepair {
     ) throws {
         var whole: [SnapshotID] = []
         var damaged: [(id: SnapshotID, reason: String)] = []
-        for id in try directory.names().compactMap({ SnapshotID(fileName: $0) }).sorted(by: >) {
-            do throws(SnapshotFileError) {
-                _ = try directory.verifySnapshot(id)
-                whole.append(id)
-            } catch { damaged.append((id, "\(error)")) }
+        for (id, found) in try directory.examineSnapshots() {
+            switch found {
+            case .success: whole.append(id)
+            case .failure(let error): damaged.append((id, "\(error)"))
+            }
         }
         for (id, reason) in damaged {
             let first = groups.first { $0.group == id.group }?.firstIndex ?? 1

@@ -120,6 +120,21 @@ extension DataDirectory {
         return try executor.list()
     }
 
+    /// Reads every snapshot through, newest first: what each is, or what is wrong with it.
+    func examineSnapshots() throws(FileError)
+        -> [(id: SnapshotID, found: Result<SnapshotSummary, SnapshotFileError>)]
+    {
+        var examined: [(id: SnapshotID, found: Result<SnapshotSummary, SnapshotFileError>)] = []
+        for id in try names().compactMap({ SnapshotID(fileName: $0) }).sorted(by: >) {
+            do throws(SnapshotFileError) {
+                examined.append((id, .success(try verifySnapshot(id))))
+            } catch {
+                examined.append((id, .failure(error)))
+            }
+        }
+        return examined
+    }
+
     /// Reads a whole snapshot and says what it is, or what is wrong with it; for offline checks.
     public func verifySnapshot(_ id: SnapshotID) throws(SnapshotFileError) -> SnapshotSummary {
         var executor = SnapshotExecutor(SnapshotDirectory(self))

@@ -15,8 +15,6 @@ internal import Raft
 /// 3. set the files of `setAside` aside, in this order;
 /// 4. start. The first batch of the run holds what `intent` knows and the log does not.
 public struct WALRepair: Sendable {
-    /// What was found.
-    public let damage: WALError
     public let intent: WALStateCopy
     /// Segments behind the damage, the newest first.
     public let setAside: [UInt64]
@@ -71,7 +69,7 @@ extension WALRecovery {
         guard damage.canBeRepaired, let copy = source.stateCopies.trusted else { throw damage }
         let chain = try SegmentChain(prefixOf: source)
         guard let first = chain.headers.first else {
-            return lost(copy, damage, source.segments, parameters)
+            return lost(copy, source.segments, parameters)
         }
         guard first.logIdentity == copy.logIdentity else { throw damage }
         var replay = LogReplay(chain, tailBytesMax: parameters.tailBytesMax)
@@ -84,7 +82,7 @@ extension WALRecovery {
         }
         guard replay.state.hasBeginning, let last = replay.segments.all.last,
             let newest = chain.headers.first(where: { $0.segment == last.number })
-        else { return lost(copy, damage, source.segments, parameters) }
+        else { return lost(copy, source.segments, parameters) }
         var intent = copy
         intent.sequence += 1
         intent.batch = replay.expected.number - 1
@@ -94,7 +92,7 @@ extension WALRecovery {
         log.adopt(intent)
         log.beginBehind(parameters.snapshots, whereverIncomplete: false)
         log.repair = WALRepair(
-            damage: damage, intent: intent,
+            intent: intent,
             setAside: source.segments.filter { $0 > newest.segment }.reversed(),
             lastBatch: intent.batch)
         return log
@@ -102,7 +100,7 @@ extension WALRecovery {
 
     /// Nothing of the log can be used.
     private static func lost(
-        _ copy: WALStateCopy, _ damage: WALError, _ segments: [UInt64],
+        _ copy: WALStateCopy, _ segments: [UInt64],
         _ parameters: WALParameters
     ) -> RecoveredLog {
         var intent = copy
@@ -110,8 +108,7 @@ extension WALRecovery {
         intent.batch = 0
         intent.cutsDamage = true
         var log = RecoveredLog.lost(intent, parameters)
-        log.repair = WALRepair(
-            damage: damage, intent: intent, setAside: segments.reversed(), lastBatch: 0)
+        log.repair = WALRepair(intent: intent, setAside: segments.reversed(), lastBatch: 0)
         return log
     }
 }

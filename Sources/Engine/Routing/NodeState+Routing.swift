@@ -25,7 +25,7 @@ extension NodeState {
             routeHere(group, now: now)
             return
         }
-        takeNearReads(group)
+        takeReads(group, .nearReads)
         if let link = links.index(to: target.node) {
             forward(group, over: link, target: target, now: now)
         }
@@ -132,27 +132,18 @@ extension NodeState {
             routes[group].retryAt = now.boot + .milliseconds(5)
             return
         }
-        while routes[group].reads.unsent > 0 {
-            var run = scratch.take()
-            _ = routes[group].reads.takeRun(
-                origin: origin, limit: EngineLimits.batchBytesMax, into: &run)
-            _ = addReads(group, run: run.readable, queue: .reads)
-            run.removeAll(keepingCapacityUpTo: 1 << 20)
-            scratch = run
-        }
-        takeNearReads(group)
+        takeReads(group, .reads)
+        takeReads(group, .nearReads)
     }
 
-    /// Takes the reads that this node's own replica answers to its backlog.
-    private mutating func takeNearReads(_ group: Int) {
-        while routes[group].nearReads.unsent > 0 {
-            var run = scratch.take()
-            _ = routes[group].nearReads.takeRun(
-                origin: origin, limit: EngineLimits.batchBytesMax, into: &run)
-            _ = addReads(group, run: run.readable, queue: .nearReads)
+    /// Takes the unsent reads of a queue to the backlog of this node's own replica.
+    private mutating func takeReads(_ group: Int, _ queue: Replica.QueueKind) {
+        var run = scratch.take()
+        while routes[group].takeReads(queue, origin: origin, into: &run) {
+            _ = addReads(group, run: run.readable, queue: queue)
             run.removeAll(keepingCapacityUpTo: 1 << 20)
-            scratch = run
         }
+        scratch = run
     }
 
     /// Whether commands wait until the log's write under way is over. They could not be written earlier

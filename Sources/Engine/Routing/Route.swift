@@ -51,6 +51,27 @@ struct Route: ~Copyable {
         return oldest
     }
 
+    /// Gives up the oldest read that somebody has waited for since `limit` or before.
+    mutating func giveUpRead(queuedBefore limit: Instant) -> CommandQueue.Item? {
+        if let oldest = reads.oldestAwaited, oldest.queuedAt <= limit { return reads.giveUp().item }
+        if let oldest = nearReads.oldestAwaited, oldest.queuedAt <= limit {
+            return nearReads.giveUp().item
+        }
+        return nil
+    }
+
+    /// Moves the next unsent reads of a queue into `output`; false when there are none.
+    mutating func takeReads(
+        _ queue: Replica.QueueKind, origin: Origin, into output: inout ByteBuffer
+    ) -> Bool {
+        let limit = EngineLimits.batchBytesMax
+        switch queue {
+        case .reads: return reads.takeRun(origin: origin, limit: limit, into: &output)
+        case .nearReads: return nearReads.takeRun(origin: origin, limit: limit, into: &output)
+        case .writes: invariantFailed("writes taken for reads")
+        }
+    }
+
     /// Takes note of who leads now; a change makes everything unanswered unsent again.
     mutating func address(_ leader: NodeID?, term: Term, now: Instant) {
         let next = leader.map { Target(node: $0, term: term) }
