@@ -10,7 +10,7 @@ struct SortedSetTrees: ~Copyable {
 
 /// A long string that is part of a command's argument bytes, or that an image shares.
 struct SharedSlice {
-    let owner: SharedBytes
+    private(set) var owner: SharedBytes
     let range: Range<Int>
     /// Whether `heapBytes` of its item counts the bytes: one slice of several equal ones does.
     var isCharged = true
@@ -19,6 +19,14 @@ struct SharedSlice {
     init(all owner: SharedBytes) {
         self.owner = owner
         range = 0..<owner.count
+    }
+
+    /// The bytes as a buffer, without copying them, if nothing else refers to them; nothing remains here.
+    mutating func takeBack() -> ByteBuffer? {
+        guard isCharged, var buffer = SharedBytes.takeBack(&owner) else { return nil }
+        buffer.consume(range.lowerBound)
+        buffer.truncate(to: range.count)
+        return buffer
     }
 
     /// The same for an image.

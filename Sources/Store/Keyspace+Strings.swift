@@ -146,6 +146,13 @@ extension Keyspace {
             return moved
         }
         core.change(item, at: handle.site) { open in
+            // An argument of many megabytes that became the value, and that nobody else needs any more.
+            if form == .shared,
+                let buffer = unsafe item.box(of: SharedSlice.self).pointee.takeBack()
+            {
+                open.setBoxed(buffer, form: .buffer)
+                return
+            }
             var buffer = ByteBuffer(minimumCapacity: wanted)
             buffer.append(form == .integer ? digits.span : item.stringBytes)
             open.setBoxed(buffer, form: .buffer)

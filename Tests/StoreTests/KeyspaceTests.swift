@@ -165,6 +165,35 @@ import Testing
         #expect(!isPart)
     }
 
+    @Test func `takes a large argument over when nobody else needs it any more`() {
+        let keyspace = TextKeyspace()
+        let size = 1 << 20
+        func write() {
+            var request = ByteBuffer()
+            request.append("SET big ")
+            request.append(repeating: 0x61, count: size)
+            let owner = SharedBytes(request)
+            keyspace.store.set(
+                bytes("big").span, in: 0, to: owner.span.extracting(8..<8 + size), owner: owner)
+        }
+        write()
+        expectEqual(keyspace.append("big", "z"), size + 1)
+        let expected = String(repeating: "a", count: size) + "z"
+        let isWhole = keyspace["big"] == expected
+        #expect(isWhole)
+        keyspace.store.checkInvariants()
+        // An image needs the old bytes: then the key gets bytes of its own.
+        write()
+        keyspace.store.beginImage()
+        expectEqual(keyspace.append("big", "z"), size + 1)
+        let isWholeToo = keyspace["big"] == expected
+        #expect(isWholeToo)
+        var image = ByteBuffer()
+        while !keyspace.store.continueImage(into: &image, budget: 1 << 18) {}
+        #expect(image.count > size && image.count < size + 200)
+        keyspace.store.checkInvariants()
+    }
+
     @Test func `forgets everything at once and frees it in slices`() {
         let keyspace = TextKeyspace()
         for number in 0..<1000 {
