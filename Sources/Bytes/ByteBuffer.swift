@@ -232,6 +232,24 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
         }
     }
 
+    /// Forgets everything and gives memory back from the end until `limit` bytes are left; 0 for none.
+    /// A buffer of many megabytes can so be freed over several turns: its pages cost time one by one.
+    public mutating func shrink(toCapacity limit: Int) {
+        invariant(limit >= 0, "a negative capacity")
+        head = 0
+        tail = 0
+        guard limit < allocated else { return }
+        if limit == 0 {
+            unsafe free(base)
+            unsafe base = nil
+        } else if let smaller = unsafe realloc(base, limit) {
+            unsafe base = smaller
+        } else {
+            return
+        }
+        allocated = limit
+    }
+
     /// Lends at least `minimum` free bytes at the writing end; `body` returns how many it filled.
     /// The pointer dies with the call. For reading from a socket or a file without a copy.
     @unsafe

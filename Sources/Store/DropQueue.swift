@@ -43,6 +43,8 @@ struct DropQueue: ~Copyable {
 
     /// Trees of fewer elements are freed at once.
     private static let elementsMin = 64
+    /// Strings that take less are freed at once.
+    private static let stringBytesMin = 1 << 20
 
     private var databases: [Remains] = []
     private var values: [OpenItem] = []
@@ -83,17 +85,21 @@ struct DropQueue: ~Copyable {
     }
 
     private mutating func disposeCounted(_ open: OpenItem) {
-        switch open.item.form {
-        case .listTree, .hashTree, .setTree, .sortedSetTrees:
-            if open.item.elementCount >= Self.elementsMin {
-                values.append(open)
-                return
-            }
-        default: break
+        if Self.isLarge(open.item) {
+            values.append(open)
+            return
         }
         var freed = OpenItem.Freed(budget: .max)
         free(open, &freed)
         settle(freed)
+    }
+
+    /// Whether freeing the value is worth slices.
+    static func isLarge(_ item: Item) -> Bool {
+        switch item.form {
+        case .buffer, .shared: item.heapBytes >= stringBytesMin
+        default: item.isTree && item.elementCount >= elementsMin
+        }
     }
 
     /// Frees an item as far as the budget goes; true when it is gone.

@@ -118,6 +118,14 @@ extension Item {
         return unsafe box(of: SortedSetTrees.self)
     }
 
+    /// Whether the value is a tree, whose nodes a frozen copy may share.
+    var isTree: Bool {
+        switch form {
+        case .listTree, .hashTree, .setTree, .sortedSetTrees: true
+        default: false
+        }
+    }
+
     /// Elements of a collection; 0 for a string.
     var elementCount: Int {
         switch form {
@@ -333,6 +341,9 @@ extension OpenItem {
         var residue = 0
     }
 
+    /// Bytes of a string that count as one block: their pages take about as long.
+    private static let bytesPerUnit = 16 * 1024
+
     /// Frees blocks of the value, one for each unit of the budget; true when nothing is left of it.
     /// The value can only be freed further afterwards.
     func freeValue(_ freed: inout Freed) -> Bool {
@@ -358,10 +369,36 @@ extension OpenItem {
             }
             guard unsafe free(&trees.pointee.byMember, &freed) else { return false }
             freed.bytes += HeapBlock.box(of: SortedSetTrees.self)
+        case .buffer, .shared:
+            guard freeString(&freed) else { return false }
         default:
             freed.bytes += item.heapBytes - item.blockBytes
         }
         clearValue()
+        return true
+    }
+
+    /// Frees a string's bytes from their end; true when so little is left that it can go at once.
+    private func freeString(_ freed: inout Freed) -> Bool {
+        let before = item.heapBytes
+        if item.form == .shared,
+            let buffer = unsafe item.box(of: SharedSlice.self).pointee.takeBack()
+        {
+            setBoxed(buffer, form: .buffer)
+        }
+        if item.form == .buffer {
+            let capacity = unsafe item.box(of: ByteBuffer.self).pointee.capacity
+            let rest = capacity - min(freed.budget, capacity) * Self.bytesPerUnit
+            if rest >= Self.bytesPerUnit {
+                freed.budget = 0
+                unsafe item.box(of: ByteBuffer.self).pointee.shrink(toCapacity: rest)
+                freed.bytes += before - item.heapBytes
+                return false
+            }
+            freed.budget -= min(freed.budget, capacity / Self.bytesPerUnit)
+        }
+        // Otherwise others still refer to the bytes, and nothing is freed here.
+        freed.bytes += before - item.blockBytes
         return true
     }
 

@@ -95,14 +95,13 @@ extension KeyspaceCore {
         let open = OpenItem(old, ChangePermit())
         if state.image.isActive { keep(open, site, .moved) }
         let before = old.heapBytes
-        switch old.form {
-        case .integer, .embedded, .buffer, .shared, .listPack, .hashPack, .intset, .sortedSetPack:
-            open.clearValue()
-            state.databases[site.database].bytes += old.heapBytes - before
-        case .listTree, .hashTree, .setTree, .sortedSetTrees:
+        if old.isTree || DropQueue.isLarge(old) {
             let value = open.movingValue()
             state.databases[site.database].bytes += old.heapBytes - before
             state.dropQueue.dispose(of: value)
+        } else {
+            open.clearValue()
+            state.databases[site.database].bytes += old.heapBytes - before
         }
         // A block much larger than needed goes back.
         let isTooLarge = old.capacity > 64 && room < old.capacity / 4

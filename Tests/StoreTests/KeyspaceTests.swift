@@ -194,6 +194,38 @@ import Testing
         keyspace.store.checkInvariants()
     }
 
+    @Test(arguments: [false, true])
+    func `frees a large string in slices`(isReplaced: Bool) {
+        let keyspace = TextKeyspace()
+        let empty = keyspace.store.memoryBytes
+        let size = 8 << 20
+        for isShared in [false, true] {
+            var request = ByteBuffer()
+            request.append(repeating: 0x61, count: size)
+            let owner = SharedBytes(request)
+            keyspace.store.set(
+                bytes("big").span, in: 0, to: owner.span, owner: isShared ? owner : nil)
+        }
+        // The one before is still to be freed: nothing of it went within the SET.
+        expectEqual(keyspace.store.hasGarbage, true)
+        #expect(keyspace.store.memoryBytes > empty + 2 * size)
+        if isReplaced { keyspace.set("big", "small") } else { keyspace.remove("big") }
+        var before = keyspace.store.memoryBytes
+        #expect(before > empty + 2 * size)
+        var slices = 0
+        while keyspace.store.reclaim(budget: 64) {
+            slices += 1
+            let now = keyspace.store.memoryBytes
+            #expect(now < before && before - now <= 2 << 20)
+            before = now
+        }
+        #expect(slices >= 14)
+        if isReplaced { keyspace.remove("big") }
+        // The tables stay.
+        #expect(keyspace.store.memoryBytes < empty + (1 << 20))
+        keyspace.store.checkInvariants()
+    }
+
     @Test func `forgets everything at once and frees it in slices`() {
         let keyspace = TextKeyspace()
         for number in 0..<1000 {
