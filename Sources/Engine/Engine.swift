@@ -458,6 +458,7 @@ public struct Engine: ~Copyable {
         moveFinishedUploads()
         // The clock was read: what is answered from here on must not rely on a lease.
         settle(now: now, mayRead: false)
+        node.applyAllowance.renew(groups: node.replicas.count)
         invariant(node.provisional.isEmpty, "a lease read after the end of the turn")
         flush(now: now)
     }
@@ -471,8 +472,10 @@ public struct Engine: ~Copyable {
 
     /// Applies what is committed, delivers answers, and lets sessions go on.
     private mutating func settle(now: ClockReading, mayRead: Bool = true) {
-        for group in 0..<node.replicas.count {
-            node.settle(group, sessions: &sessions, now: now)
+        let groups = node.replicas.count
+        for offset in 0..<groups {
+            let group = node.applyAllowance.first + offset
+            node.settle(group < groups ? group : group - groups, sessions: &sessions, now: now)
         }
         node.considerAdoption(now: now)
         runReady(now: now, mayRead: mayRead)

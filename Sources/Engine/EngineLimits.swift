@@ -25,10 +25,11 @@ enum EngineLimits {
     static let assemblyBytesMax = 1 << 30
     /// A large command that got no piece for this long of log time is given up.
     static let assemblyIdleMilliseconds: Int64 = 60_000
-    /// Entries applied in one turn, in bytes: a restart replays in slices and stays responsive.
-    static let applyBytesPerTurn = 512 << 10
-    /// Log records taken from disk at once.
-    static let logReadBytesMax = 512 * 1024
+    /// Entries applied in one turn, all groups together, in bytes; at least one entry. What is left waits
+    /// for the next turn. The most expensive small commands (new hashes of ten fields) take 2 to 3 ms then.
+    static let applyBytesPerTurn = 64 << 10
+    /// Committed entries taken from the log's files at once. They are applied in one turn, too.
+    static let applyReadBytesMax = 128 << 10
     /// Unread input of a session that cannot be executed now; beyond it the socket is not read.
     static let heldInputBytesMax = 1 << 20
     /// Unsent output of a session beyond which its commands are not executed.

@@ -163,7 +163,7 @@ extension NodeState {
         replicas[group].effects.leaderChanged = false
         replicas[group].effects.commitAdvanced = false
         let before = replicas[group].applied
-        if let missing = replicas[group].applyCommitted() {
+        if let missing = replicas[group].applyCommitted(&applyAllowance) {
             replicas[group].fetchCommitted(from: missing)
         }
         if replicas[group].applied > before {

@@ -75,6 +75,8 @@ struct NodeState: ~Copyable {
     var handOverAt = Instant(nanoseconds: .min)
     /// Keys that were dropped wait to be freed.
     var hasGarbage = false
+    /// What this turn may still apply.
+    var applyAllowance = ApplyAllowance()
     /// A write of the log ended in this turn.
     var logHasMoved = false
     /// When the last batch was sealed.

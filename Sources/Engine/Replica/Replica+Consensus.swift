@@ -67,7 +67,7 @@ extension Replica {
     mutating func fetchCommitted(from index: LogIndex) {
         isFetching = true
         _ = core.requestEntries(
-            from: index, upTo: core.commit, maxBytes: EngineLimits.logReadBytesMax,
+            from: index, upTo: core.commit, maxBytes: EngineLimits.applyReadBytesMax,
             effects: &effects)
     }
 }

@@ -119,25 +119,21 @@ struct Replica: ~Copyable {
 
     // MARK: Applying
 
-    /// Applies what is committed, as far as it is in memory and one turn may. Returns the first
+    /// Applies what is committed, as far as it is in memory and `allowance` permits. Returns the first
     /// entry that must be fetched from disk, if that is what stops it.
-    mutating func applyCommitted() -> LogIndex? {
+    mutating func applyCommitted(_ allowance: inout ApplyAllowance) -> LogIndex? {
         hasMoreToApply = false
         guard load == nil, !lacksState else { return nil }
-        var bytes = 0
         while applied < core.commit, failure == nil {
-            guard bytes < EngineLimits.applyBytesPerTurn else {
-                hasMoreToApply = true
-                return nil
-            }
             let next = applied + 1
             var work = scratch.take()
-            guard let head = Self.copyEntry(core.log, at: next, into: &work) else {
+            let found = Self.copyEntry(core.log, at: next, into: &work, allowance: &allowance)
+            guard case .copied(let kind, let version) = found else {
                 scratch = work
-                return isFetching ? nil : next
+                hasMoreToApply = found == .mustWait
+                return hasMoreToApply || isFetching ? nil : next
             }
-            bytes += work.count
-            apply(kind: head.kind, version: head.version, index: next, payload: work.readable)
+            apply(kind: kind, version: version, index: next, payload: work.readable)
             loggedBytes += work.count + EngineLimits.entryLogOverhead
             work.removeAll()
             scratch = work
@@ -146,13 +142,20 @@ struct Replica: ~Copyable {
         return nil
     }
 
+    private enum NextEntry: Equatable {
+        case copied(kind: UInt8, version: UInt8)
+        case notInMemory, mustWait
+    }
+
     /// Copies an entry's payload, so that the log and the state are not held at once.
     private static func copyEntry(
-        _ log: borrowing RaftLog, at index: LogIndex, into work: inout ByteBuffer
-    ) -> (kind: UInt8, version: UInt8)? {
-        guard let entry = log.entry(at: index) else { return nil }
+        _ log: borrowing RaftLog, at index: LogIndex, into work: inout ByteBuffer,
+        allowance: inout ApplyAllowance
+    ) -> NextEntry {
+        guard let entry = log.entry(at: index) else { return .notInMemory }
+        guard allowance.take(entry.payload.count) else { return .mustWait }
         work.append(entry.payload)
-        return (entry.kindRaw, entry.version)
+        return .copied(kind: entry.kindRaw, version: entry.version)
     }
 
     /// Applies one committed entry that was fetched from disk.

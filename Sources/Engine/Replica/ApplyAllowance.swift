@@ -1,0 +1,26 @@
+/// What one turn may still apply, all groups of the node together: a turn answers nobody else.
+///
+/// The groups take turns in being first, so that a busy one does not use up what the others need.
+struct ApplyAllowance {
+    /// The group that applies first in this turn.
+    private(set) var first = 0
+    /// Bytes of entries' payloads.
+    private var left = EngineLimits.applyBytesPerTurn
+    private var isUntouched = true
+
+    /// An entry with a payload of `bytes` is to be applied; false when it must wait for the next turn.
+    /// A turn's first entry never waits.
+    mutating func take(_ bytes: Int) -> Bool {
+        guard isUntouched || bytes <= left else { return false }
+        isUntouched = false
+        left -= bytes
+        return true
+    }
+
+    /// A new turn begins, in a node with `groups` groups.
+    mutating func renew(groups: Int) {
+        left = EngineLimits.applyBytesPerTurn
+        isUntouched = true
+        first = first + 1 < groups ? first + 1 : 0
+    }
+}
