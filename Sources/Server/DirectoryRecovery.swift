@@ -9,7 +9,8 @@ internal import WAL
 ///
 /// What it writes is one batch at the end of the log (`ClusterRecovery` has what is in it), by the same
 /// thread as a node's. A crash before that is durable leaves the directory as it was, one behind it the
-/// new cluster's; run again, it goes on from either.
+/// new cluster's; run again, it goes on from either. A log that is damaged where it is needed is cut
+/// there first, which a crash may leave done: also of a cluster of one, whose node refuses to start.
 public final class DirectoryRecovery {
     public enum Finding: Equatable, Sendable {
         /// It can be done; the name of the new cluster's member.
@@ -26,6 +27,8 @@ public final class DirectoryRecovery {
 
     private let directory: DataDirectory
     private var recovery: Held?
+    /// To be done first: the log is damaged.
+    private var repair: WALRepair?
 
     /// A class, because optionals of noncopyable values are awkward to take from.
     private final class Held {
@@ -51,7 +54,12 @@ public final class DirectoryRecovery {
         let snapshots = try Self.wholeSnapshots(in: directory, &lines)
         lines += Self.times(of: directory, source.segments, snapshots)
         do {
-            var log = try WALRecovery.recover(from: source, parameters)
+            var log = try directory.readLog(source, parameters, mayRepair: true)
+            repair = log.repair
+            if let damage = log.damage { lines.append("  log: \(damage)") }
+            if let repair = log.repair {
+                lines += Self.losses(WALCheck.check(source), log, behind: repair.lastBatch)
+            }
             let recovery = try ClusterRecovery(
                 &log, snapshots: snapshots, nodeName: nodeName, random: random.next())
             lines += recovery.account
@@ -65,16 +73,33 @@ public final class DirectoryRecovery {
             }
         } catch let error as WALError {
             finding = .unusable(
-                "\(error). 'skein check --repair' cuts the log there and says what that gives up; or try another member's directory"
+                "\(error) What is left of the log does not say for certain what this node has: take another member's directory, or a backup"
             )
         }
     }
 
+    /// What a cut gives up, as far as it can still be read.
+    private static func losses(
+        _ report: WALReport, _ log: borrowing RecoveredLog, behind batch: UInt64
+    ) -> [String] {
+        var lines = [
+            "  it would be cut behind batch \(batch), and what follows set aside as damaged-wal-*"
+        ]
+        for seen in report.lastSeen {
+            let left = log.groups.first { $0.group == seen.group }?.lastIndex ?? 0
+            guard left < seen.index else { continue }
+            lines.append("  given up with it: \(seen.group): entries \(left + 1)...\(seen.index)")
+        }
+        return lines
+    }
+
     /// Does it; returns when it is durable. To be called once, when the finding is `ready`.
     ///
-    /// - Throws: `FileError` when it cannot be written: then the directory is as it was.
+    /// - Throws: `FileError` when it cannot be written: then the directory is as it was, but for a
+    ///   damaged log, which may be cut.
     public func carryOut() throws {
         guard let recovery = recovery.take() else { invariantFailed("nothing to recover") }
+        if let repair { try directory.carryOut(repair) }
         var options = LogThread.Options()
         options.segmentBytes = Self.segmentBytes
         let outcome = Monitor<Outcome?>(nil)

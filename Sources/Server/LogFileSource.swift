@@ -142,8 +142,7 @@ extension DataDirectory {
         do throws(FileError) { source = try LogFileSource(self) } catch { throw .file(error) }
         let log: RecoveredLog
         do throws(WALError) {
-            log = try WALRecovery.open(
-                source, parameters, mayRepair: mayRepair, snapshots: wholeSnapshots)
+            log = try readLog(source, parameters, mayRepair: mayRepair)
         } catch {
             throw .log(error)
         }
@@ -152,6 +151,13 @@ extension DataDirectory {
             try tidy(after: log)
         } catch { throw .file(error) }
         return log
+    }
+
+    /// The same without changing anything: a `repair` in it is still to be carried out.
+    func readLog(
+        _ source: borrowing LogFileSource, _ parameters: WALParameters, mayRepair: Bool
+    ) throws(WALError) -> RecoveredLog {
+        try WALRecovery.open(source, parameters, mayRepair: mayRepair, snapshots: wholeSnapshots)
     }
 
     /// A directory that cannot be listed has none, and the damage stays what it is.
@@ -164,7 +170,7 @@ extension DataDirectory {
     }
 
     /// Each step is durable before the next begins, so that a crash in between loses nothing.
-    private func carryOut(_ repair: WALRepair) throws(FileError) {
+    func carryOut(_ repair: WALRepair) throws(FileError) {
         try LogStateFiles.replace(repair.intent, in: self)
         try remove(WALMark.fileName)
         try sync()

@@ -117,7 +117,15 @@ extension NodeHost {
                 parameters, mayRepair: configuration.members.count > 1)
             tell(recovered, Logger(sink))
             return recovered
-        } catch { throw NodeStartError(error, in: configuration.dir) }
+        } catch {
+            guard case .log = error, configuration.members.count == 1 else {
+                throw NodeStartError(error, in: configuration.dir)
+            }
+            // Peers would give back what is lost; without them it is for the operator to decide.
+            throw NodeStartError(
+                "\(error) No other node has what is lost: restore a backup, or see by 'skein recover' what is left without it",
+                in: configuration.dir)
+        }
     }
 
     private static func tell(_ recovered: borrowing RecoveredLog, _ log: Logger) {

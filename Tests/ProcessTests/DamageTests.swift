@@ -4,13 +4,17 @@ import Testing
 extension ProcessTests {
     /// Damaged files of one node, as its operator meets them.
     @Suite struct Damage {
-        private func check(_ node: NodeProcess, _ options: String = "") throws
+        private func tool(_ node: NodeProcess, _ command: String, _ options: String = "") throws
             -> (code: Int32, output: String)
         {
             let tool = URL(filePath: Binary.path).deletingLastPathComponent()
                 .appending(path: "skein").path
-            return try shell("\(tool) check \(options) \(node.dataFolder.path)")
+            return try shell("\(tool) \(command) \(options) \(node.dataFolder.path)")
         }
+
+        private func check(_ node: NodeProcess, _ options: String = "") throws
+            -> (code: Int32, output: String)
+        { try tool(node, "check", options) }
 
         /// Flips a bit in the middle of what the node's log holds.
         private func damageLog(of node: NodeProcess) throws {
@@ -91,6 +95,34 @@ extension ProcessTests {
             try node.start()
             #expect(eventually(within: .seconds(10)) { !node.isRunning })
             #expect(node.log.contains("wal-0000000000000001.log is damaged at offset"))
+            #expect(node.log.contains("see by 'skein recover' what is left"))
+            // What to do: the operator may give up what is behind the damage.
+            let account = try tool(node, "recover")
+            #expect(account.code == 0)
+            for words in [
+                "is damaged at offset", "given up with it: ", "a cluster of one",
+                "nothing was changed",
+            ] { #expect(account.output.contains(words), "\(words): \(account.output)") }
+            let done = try tool(node, "recover", "--force")
+            #expect(done.code == 0 && done.output.contains("done: start"), "\(done.output)")
+            try node.start()
+            let serves = eventually(within: .seconds(10)) {
+                try node.client().call("SET", "new", "1") == .simple("OK")
+            }
+            #expect(serves, "\(node.log.suffix(2000))")
+            // All in front of the damage is there, and nothing behind it came back.
+            let reader = try node.client()
+            let found = try (0..<100).map { try reader.call("GET", "k\($0)") != .null }
+            let kept = found.prefix { $0 }.count
+            record("kept of a damaged log of 100 writes", "\(kept)")
+            #expect(kept > 0 && kept < 100 && !found[kept...].contains(true))
+            #expect(try tool(node, "recover").code == 2, "it is in use")
+            node.kill()
+            try node.start()
+            let servesAgain = eventually(within: .seconds(10)) {
+                try node.client().call("GET", "new") == .bulk([0x31])
+            }
+            #expect(servesAgain)
         }
     }
 }

@@ -9,7 +9,7 @@ public import WAL
 public enum ClusterRecoveryError: Error, Equatable, CustomStringConvertible, Sendable {
     /// It belongs to no cluster.
     case unbound
-    /// The cluster has one member, this one: whatever is wrong, recovery is not what helps.
+    /// The cluster has one member, this one, and its log is whole.
     case alone(String)
     /// Something that is needed is not there, or can not be read.
     case unusable(String)
@@ -24,7 +24,8 @@ public enum ClusterRecoveryError: Error, Equatable, CustomStringConvertible, Sen
     }
 }
 
-/// Makes a cluster of one from the directory of a node whose cluster has lost its majority for good.
+/// Makes a cluster of one from the directory of a node whose cluster has lost its majority for good, or
+/// that is a cluster of one with a damaged log.
 ///
 /// The new cluster has an identity of its own: another cluster id, and another identity of the
 /// directory. So nodes of the old cluster and of the new one refuse each other, whatever becomes of the
@@ -64,7 +65,8 @@ public struct ClusterRecovery: ~Copyable {
         random seed: UInt64
     ) throws(ClusterRecoveryError) {
         let plan = try Plan(
-            recovered.nodeRecords, recovered.groups, recovered.tornTail, snapshots, nodeName, seed)
+            recovered.nodeRecords, recovered.groups, recovered.tornTail, snapshots, nodeName, seed,
+            wasCut: recovered.wasCut)
         self.plan = plan
         account = plan.account
         name = plan.map.members[0].name
@@ -108,7 +110,7 @@ extension ClusterRecovery {
         init(
             _ nodeRecords: [[UInt8]], _ recovered: [RecoveredGroup],
             _ tail: RecoveredLog.TornTail?, _ snapshots: [SnapshotSummary], _ nodeName: String?,
-            _ seed: UInt64
+            _ seed: UInt64, wasCut: Bool
         ) throws(ClusterRecoveryError) {
             let history: NodeHistory
             let old: ClusterMap
@@ -124,7 +126,9 @@ extension ClusterRecovery {
             guard let oldName = history.name, let member = old.member(named: oldName) else {
                 throw .unusable("the directory's node is no member of its cluster")
             }
-            guard old.members.count > 1 else { throw .alone(oldName) }
+            guard old.members.count > 1 || wasCut || !history.distrusted.isEmpty else {
+                throw .alone(oldName)
+            }
 
             var random = SeededGenerator(seed: seed)
             let incarnation = Incarnation(random.next() | 1)
@@ -172,7 +176,7 @@ extension ClusterRecovery {
             ]
             self.groups = groups
             account = ClusterRecovery.account(
-                of: oldName, becoming: name, history, old, groups, tail: tail)
+                of: oldName, becoming: name, history, old, groups, tail: tail, wasCut: wasCut)
         }
     }
 }

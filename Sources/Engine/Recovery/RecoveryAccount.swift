@@ -47,11 +47,13 @@ struct RecoveryGroup {
 extension ClusterRecovery {
     static func account(
         of oldName: String, becoming name: String, _ history: NodeHistory, _ old: ClusterMap,
-        _ groups: [RecoveryGroup], tail: RecoveredLog.TornTail?
+        _ groups: [RecoveryGroup], tail: RecoveredLog.TornTail?, wasCut: Bool
     ) -> [String] {
         let others = old.members.map(\.name).filter { $0 != oldName }
         var lines = [
-            "node \(oldName) of a cluster of \(old.members.count); the others: \(others.joined(separator: ", "))"
+            others.isEmpty
+                ? "node \(oldName), a cluster of one"
+                : "node \(oldName) of a cluster of \(old.members.count); the others: \(others.joined(separator: ", "))"
         ]
         for group in groups {
             lines.append("\(group.id): \(describe(group))")
@@ -62,9 +64,16 @@ extension ClusterRecovery {
             )
         }
         lines.append("what may be lost:")
-        lines.append(
-            "  every write that the others acknowledged without this node, by majority: this directory cannot say how many"
-        )
+        if !others.isEmpty {
+            lines.append(
+                "  every write that the others acknowledged without this node, by majority: this directory cannot say how many"
+            )
+        }
+        if wasCut {
+            lines.append(
+                "  every write of the log behind the damage, and with it all that no snapshot holds of what was there"
+            )
+        }
         for group in groups where group.term > group.endTerm {
             lines.append(
                 "  \(group.id): term \(group.term) had begun and this node has no entry of it (its last is of term \(group.endTerm)): it may well lag behind"
@@ -87,7 +96,7 @@ extension ClusterRecovery {
                 )
             }
             lines.append("  the node did not stop cleanly: it served until its end")
-        } else {
+        } else if !others.isEmpty {
             lines.append(
                 "  the node stopped cleanly: the others may have gone on without it, for as long as they lived"
             )
