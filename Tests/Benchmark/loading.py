@@ -112,10 +112,11 @@ def hashes(first, last):
     return numbered(first, last, b"HSET", b"hsh:@", *fields)
 
 
-def benchmark(port, requests, *more, test="set", clients=50, pipeline=16, keys=1000000):
+def benchmark(port, requests, *more, test="set", clients=50, pipeline=16, keys=1000000,
+              nice=0):
     """(requests per second, p50, p99, longest ms) of redis-benchmark"""
     kind = [] if more else ["-t", test]
-    done = subprocess.run(["redis-benchmark", "-p", str(port), *kind, "-c", str(clients), "-P", str(pipeline),
+    done = subprocess.run(["nice", "-n", str(nice), "redis-benchmark", "-p", str(port), *kind, "-c", str(clients), "-P", str(pipeline),
                            "-d", "64", "-r", str(keys), "-n", str(requests), "--csv", *more],
                           capture_output=True, text=True, check=True)
     row = list(csv.DictReader(line for line in done.stdout.splitlines() if line.startswith('"')))[-1]
