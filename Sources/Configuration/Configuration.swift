@@ -56,6 +56,11 @@ public struct Configuration: Sendable, Equatable {
     /// `wal-max-size`: how large the log may grow before snapshots let go of its beginning.
     public var walMaxSize = 1 << 30
 
+    /// `once-max-size`: bytes that the sessions of SKEIN.ONCE may take, per group.
+    public var onceMaxSize = 32 << 20
+    /// `once-timeout`: how long, in log time, such a session is kept without a request.
+    public var onceTimeout = Interval.milliseconds(3_600_000)
+
     // Consensus.
 
     /// `election-timeout`: how long a follower's promise holds, and how long it waits for a silent

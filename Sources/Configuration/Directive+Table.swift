@@ -90,6 +90,12 @@ extension Directive {
         .bytes(
             "wal-max-size", \.walMaxSize, 16 << 20...1 << 50, .atRunTime,
             "log kept on disk before snapshots let go of its beginning"),
+        .bytes(
+            "once-max-size", \.onceMaxSize, 64 << 10...256 << 20, .atRunTime,
+            "bytes of SKEIN.ONCE's sessions per group, beyond which the oldest go"),
+        .milliseconds(
+            "once-timeout", \.onceTimeout, 1000...604_800_000, .atRunTime,
+            "ms without a request after which a session of SKEIN.ONCE goes"),
     ]
 
     private static let consensus: [Directive] = [

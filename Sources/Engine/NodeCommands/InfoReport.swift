@@ -14,7 +14,7 @@ enum InfoReport {
     /// All sections, in the order in which they are told.
     private static let all = [
         "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules",
-        "commandstats", "errorstats", "latencystats", "cluster", "keyspace", "raft",
+        "commandstats", "errorstats", "latencystats", "cluster", "keyspace", "once", "raft",
     ]
     /// What INFO without a section leaves out.
     private static let onRequest = ["commandstats", "latencystats"]
@@ -48,6 +48,7 @@ enum InfoReport {
                 case "latencystats": latencies(node)
                 case "cluster": ["cluster_enabled:0"]
                 case "keyspace": keyspace(node)
+                case "once": once(node)
                 default: raft(node, now)
                 }
             let title =

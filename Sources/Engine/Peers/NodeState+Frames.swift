@@ -232,15 +232,14 @@ extension NodeState {
         var decoder = ArgumentDecoder()
         let length = try decoder.decode(command.arguments)
         let request = decoder.request(over: command.arguments)
-        if !isRead, LoggedTransaction.isTransaction(request) {
-            guard length == command.arguments.count, LoggedTransaction.isSound(request) else {
-                throw .invalid("transaction")
-            }
+        guard length == command.arguments.count else { throw .invalid("command") }
+        guard isRead else {
+            guard Replica.isExecutable(request) else { throw .invalid("command") }
             return
         }
         // A write that came as a read would change the leader's state alone.
         guard case .found(let spec) = CommandTable.resolve(request), case .some = spec.handler,
-            length == command.arguments.count, !(isRead && spec.isWrite)
+            !spec.isWrite
         else { throw .invalid("command") }
     }
 
