@@ -112,6 +112,9 @@ extension Directive {
             "request-timeout", \.requestTimeout, 1...3_600_000, .atRunTime,
             "ms that a command waits for a leader or a majority"),
         .milliseconds(
+            "queue-wait-limit", \.queueWaitLimit, 0...3_600_000, .atRunTime,
+            "ms that a command may have to wait for others before it is refused; 0: any time"),
+        .milliseconds(
             "busy-limit", \.busyLimit, 10...3_600_000, .atStart,
             "ms that a node may be busy in one piece without losing its leadership"),
         .milliseconds(

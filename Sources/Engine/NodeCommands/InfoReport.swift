@@ -170,6 +170,7 @@ enum InfoReport {
             "total_reads_processed:\(counts.clientReads)",
             "total_writes_processed:\(counts.clientWrites)",
             "timed_out_commands:\(counts.timedOutCommands)",
+            "overload_refused_commands:\(counts.overloadRefusals)",
             "repeated_commands:\(now.repeated - before.repeated)",
             "routes_restarted:\(counts.routesRestarted)",
             "lease_reads_taken_back:\(counts.leaseReadsTakenBack)",

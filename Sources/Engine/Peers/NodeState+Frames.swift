@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Commands
+internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
@@ -400,11 +401,15 @@ extension NodeState {
         _ group: Int, _ queue: Replica.QueueKind, sequence: UInt64, status: ReplyStatus,
         reply: Span<UInt8>, _ sessions: inout SessionTable, now: ClockReading
     ) {
+        let limit = configuration.queueWaitLimit
         let item =
             switch queue {
-            case .writes: routes[group].writes.answer(sequence, now: now.boot)
-            case .reads: routes[group].reads.answer(sequence, now: now.boot)
-            case .nearReads: routes[group].nearReads.answer(sequence, now: now.boot)
+            case .writes:
+                routes[group].writes.answer(sequence, waitLimit: limit, now: now.boot)
+            case .reads:
+                routes[group].reads.answer(sequence, waitLimit: limit, now: now.boot)
+            case .nearReads:
+                routes[group].nearReads.answer(sequence, waitLimit: limit, now: now.boot)
             }
         guard let item else {
             // It was here before: the leader's word and this node's own log both bring it.

@@ -117,6 +117,11 @@ extension Engine {
             return write(index) { $0.error(text: GrowthRefusal.transactionDisk.error) }
         }
         let group = transaction.group ?? 1
+        if node.dataGroups > 0, node.isOverloaded(group, .writes, sessions[index], now: now) {
+            node.statistics.overloadRefusals += 1
+            sessions[index].transaction = nil
+            return write(index) { $0.error(NodeState.overloadError) }
+        }
         guard node.dataGroups > 0, node.routes[group].byteCount < EngineLimits.queueBytesMax else {
             node.block(&sessions[index], now: now)
             return nil

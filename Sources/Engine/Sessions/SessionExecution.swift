@@ -300,6 +300,11 @@ extension NodeState {
         where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
         default: return .wait
         }
+        if session.refusedBehind > 0
+            || isOverloaded(group, isNear ? .nearReads : .reads, session, now: now)
+        {
+            return refuseOverload(&session, spec)
+        }
         return enqueueRead(&session, request, spec, group: group, isNear: isNear, now: now)
     }
 
@@ -366,6 +371,9 @@ extension NodeState {
         case .writes(group)
         where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
         default: return .wait
+        }
+        if session.refusedBehind > 0 || isOverloaded(group, .writes, session, now: now) {
+            return refuseOverload(&session, spec)
         }
         guard routes[group].byteCount < EngineLimits.queueBytesMax else {
             return blocked(&session, now: now)

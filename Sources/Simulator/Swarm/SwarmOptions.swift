@@ -23,6 +23,8 @@ public struct SwarmOptions: Sendable {
     public var electionTimeout = Interval.milliseconds(300)
     public var heartbeat = Interval.milliseconds(75)
     public var requestTimeout = Interval.seconds(5)
+    /// `queue-wait-limit`: so short in some runs that commands are refused for it.
+    public var queueWaitLimit = Interval.milliseconds(500)
     /// `raft-log-cache`: small, so that entries are read back from the disk.
     public var logCacheBytes = 64 << 20
     public var segmentBytes = 1 << 20
@@ -85,6 +87,9 @@ public struct SwarmOptions: Sendable {
             onceMaxSize = random.pick([32 << 20, 4 << 10, 16 << 10])
             onceTimeout = random.pick([.seconds(3600), .seconds(3600), .seconds(2)])
         }
+        if random.happens(0.3) {
+            queueWaitLimit = random.pick([.milliseconds(1), .milliseconds(20)])
+        }
     }
 
     /// The options of a seed, but with another `appendfsync`, and with machines that go down often.
@@ -137,7 +142,7 @@ public struct SwarmOptions: Sendable {
         "nodes=\(nodes) groups=\(groups) clients=\(clients) appendfsync=\(disk.mode.rawValue) lease=\(readLease ? "yes" : "no") "
             + "near=\(followerReads ? "yes" : "no") "
             + "election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
-            + "once=\(onceMaxSize),\(onceTimeout.milliseconds)ms "
+            + "queue=\(queueWaitLimit.milliseconds)ms once=\(onceMaxSize),\(onceTimeout.milliseconds)ms "
             + "cache=\(logCacheBytes) wal=\(walMaxSize) segment=\(segmentBytes) ppm=\(clockRatePPM) "
             + "workloads=\(workloads.map { "\($0)" }.joined(separator: ",")) "
             + "faults=\(faults.summary)"
