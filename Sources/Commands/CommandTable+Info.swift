@@ -106,6 +106,9 @@ extension CommandTable {
                     : "ERR Invalid number of arguments specified for command")
             return
         }
+        if spec.id == onceID {
+            return writeKeys(of: request, from: start + onceCommandStart, to: &reply)
+        }
         guard spec.keys.count > 0 else {
             reply.error("ERR The command has no key arguments")
             return

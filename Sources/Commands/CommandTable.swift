@@ -14,6 +14,7 @@ public enum CommandTable {
     private static let families: [[CommandSpec]] = [
         Strings.commands, Keys.commands, Expiry.commands, WholeKeyspace.commands,
         Lists.commands, Hashes.commands, Sets.commands, SortedSets.commands, Connection.commands,
+        Once.commands,
     ]
 
     /// Number of commands, subcommands not counted.

@@ -56,6 +56,11 @@ public struct Configuration: Sendable, Equatable {
     /// `wal-max-size`: how large the log may grow before snapshots let go of its beginning.
     public var walMaxSize = 1 << 30
 
+    /// `once-max-size`: bytes that the sessions of SKEIN.ONCE may take, per group.
+    public var onceMaxSize = 32 << 20
+    /// `once-timeout`: how long, in log time, such a session is kept without a request.
+    public var onceTimeout = Interval.milliseconds(3_600_000)
+
     // Consensus.
 
     /// `election-timeout`: how long a follower's promise holds, and how long it waits for a silent
@@ -69,6 +74,9 @@ public struct Configuration: Sendable, Equatable {
     public var followerReads = false
     /// `request-timeout`: how long a command waits for a leader or a majority.
     public var requestTimeout = Interval.milliseconds(5000)
+    /// `queue-wait-limit`: how long a command may have to wait for others before it is refused; 0: as
+    /// long as it takes.
+    public var queueWaitLimit = Interval.milliseconds(500)
     /// `busy-limit`: how long a node may be silent in one turn before it is taken for dead.
     public var busyLimit = Interval.milliseconds(10_000)
     /// `disk-stall-limit`: how long one log sync may take before the node is taken for dead.

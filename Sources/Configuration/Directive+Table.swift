@@ -90,6 +90,12 @@ extension Directive {
         .bytes(
             "wal-max-size", \.walMaxSize, 16 << 20...1 << 50, .atRunTime,
             "log kept on disk before snapshots let go of its beginning"),
+        .bytes(
+            "once-max-size", \.onceMaxSize, 64 << 10...256 << 20, .atRunTime,
+            "bytes of SKEIN.ONCE's sessions per group, beyond which the oldest go"),
+        .milliseconds(
+            "once-timeout", \.onceTimeout, 1000...604_800_000, .atRunTime,
+            "ms without a request after which a session of SKEIN.ONCE goes"),
     ]
 
     private static let consensus: [Directive] = [
@@ -105,6 +111,9 @@ extension Directive {
         .milliseconds(
             "request-timeout", \.requestTimeout, 1...3_600_000, .atRunTime,
             "ms that a command waits for a leader or a majority"),
+        .milliseconds(
+            "queue-wait-limit", \.queueWaitLimit, 0...3_600_000, .atRunTime,
+            "ms that a command may have to wait for others before it is refused; 0: any time"),
         .milliseconds(
             "busy-limit", \.busyLimit, 10...3_600_000, .atStart,
             "ms that a node may be busy in one piece without losing its leadership"),

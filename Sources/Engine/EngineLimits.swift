@@ -21,6 +21,9 @@ enum EngineLimits {
     static let sessionInFlightMax = 4096
     /// Replies kept for one origin; the oldest are forgotten first (the client gets -UNCERTAIN).
     static let replyWindowBytesMax = 4 << 20
+    /// The longest answer that SKEIN.ONCE keeps; a repeated request whose answer was longer is told that
+    /// it was executed (-ONCEDONE).
+    static let onceAnswerBytesMax = 64 << 10
     /// Large commands being put together, all origins; the oldest is given up (-TRYAGAIN).
     static let assemblyBytesMax = 1 << 30
     /// A large command that got no piece for this long of log time is given up.

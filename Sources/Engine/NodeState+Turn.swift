@@ -193,6 +193,7 @@ extension NodeState {
         replicas[group].timeline.forget()
         replicas[group].timeProposed = 0
         replicas[group].expiryIndex = 0
+        replicas[group].onceLimitsIndex = 0
         log(
             .notice,
             "role group=\(replicas[group].group) role=\(replicas[group].core.role) term=\(replicas[group].core.term) reason=\(replicas[group].core.electionReason.rawValue)"
@@ -335,6 +336,7 @@ extension NodeState {
         for group in 0..<replicas.count {
             route(group, now: now)
             if replicas[group].core.role == .leader {
+                considerOnceLimits(group, now: now)
                 _ = flushProposals(group, now: now)
                 proposeExpiry(group, now: now)
                 considerAudit(group, now: now)

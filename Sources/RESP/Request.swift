@@ -43,6 +43,12 @@ public struct Request: ~Escapable {
         }
     }
 
+    /// The request without its first `count` arguments, of which it has more.
+    @_lifetime(copy self)
+    public func dropFirst(_ count: Int) -> Request {
+        Request(bytes: bytes, ranges: ranges.extracting(count..<ranges.count))
+    }
+
     /// Bytes of all arguments together, without the protocol around them.
     public var argumentBytes: Int {
         var sum = 0

@@ -255,7 +255,7 @@ import Testing
                 titles == [
                     "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU",
                     "Modules", "Commandstats", "Errorstats", "Latencystats", "Cluster", "Keyspace",
-                    "Raft",
+                    "Once", "Raft",
                 ])
         }
     }

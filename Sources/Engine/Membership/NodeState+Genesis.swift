@@ -106,7 +106,7 @@ extension NodeState {
         let index = replicas.count
         replicas.append(
             Replica(
-                group: group, slots: slots, core: core,
+                group: group, slots: slots, core: core, onceKey: seed,
                 context: CommandContext(keyspace: keyspace)))
         if mayLackEntries {
             // For ever, until `considerTrust` ends it.

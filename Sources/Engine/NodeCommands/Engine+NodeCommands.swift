@@ -159,6 +159,13 @@ extension Engine {
             let step = reply(index) { $0.ok() }
             sessions[index].isClosing = true
             return step
+        case "skein.session|open": return openOnceSession(index, request, spec, now: now)
+        case "skein.session|help":
+            return reply(index) {
+                NodeReplies.help(["SKEIN.SESSION <subcommand>:", "OPEN [WINDOW <n>]"], to: &$0)
+            }
+        case "skein.once":
+            return transactionCommand(index, "exec", once: request.arguments[..<3], now: now)
         case "multi", "exec", "discard": return transactionCommand(index, name, now: now)
         case "select": return reply(index, select(index, request))
         case "reset": return reset(index)

@@ -14,7 +14,7 @@ enum InfoReport {
     /// All sections, in the order in which they are told.
     private static let all = [
         "server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules",
-        "commandstats", "errorstats", "latencystats", "cluster", "keyspace", "raft",
+        "commandstats", "errorstats", "latencystats", "cluster", "keyspace", "once", "raft",
     ]
     /// What INFO without a section leaves out.
     private static let onRequest = ["commandstats", "latencystats"]
@@ -48,6 +48,7 @@ enum InfoReport {
                 case "latencystats": latencies(node)
                 case "cluster": ["cluster_enabled:0"]
                 case "keyspace": keyspace(node)
+                case "once": once(node)
                 default: raft(node, now)
                 }
             let title =
@@ -169,6 +170,7 @@ enum InfoReport {
             "total_reads_processed:\(counts.clientReads)",
             "total_writes_processed:\(counts.clientWrites)",
             "timed_out_commands:\(counts.timedOutCommands)",
+            "overload_refused_commands:\(counts.overloadRefusals)",
             "repeated_commands:\(now.repeated - before.repeated)",
             "routes_restarted:\(counts.routesRestarted)",
             "lease_reads_taken_back:\(counts.leaseReadsTakenBack)",

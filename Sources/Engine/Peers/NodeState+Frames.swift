@@ -1,5 +1,6 @@
 internal import Bytes
 internal import Commands
+internal import Configuration
 internal import PeerProtocol
 internal import RESP
 internal import Raft
@@ -232,15 +233,14 @@ extension NodeState {
         var decoder = ArgumentDecoder()
         let length = try decoder.decode(command.arguments)
         let request = decoder.request(over: command.arguments)
-        if !isRead, LoggedTransaction.isTransaction(request) {
-            guard length == command.arguments.count, LoggedTransaction.isSound(request) else {
-                throw .invalid("transaction")
-            }
+        guard length == command.arguments.count else { throw .invalid("command") }
+        guard isRead else {
+            guard Replica.isExecutable(request) else { throw .invalid("command") }
             return
         }
         // A write that came as a read would change the leader's state alone.
         guard case .found(let spec) = CommandTable.resolve(request), case .some = spec.handler,
-            length == command.arguments.count, !(isRead && spec.isWrite)
+            !spec.isWrite
         else { throw .invalid("command") }
     }
 
@@ -401,11 +401,15 @@ extension NodeState {
         _ group: Int, _ queue: Replica.QueueKind, sequence: UInt64, status: ReplyStatus,
         reply: Span<UInt8>, _ sessions: inout SessionTable, now: ClockReading
     ) {
+        let limit = configuration.queueWaitLimit
         let item =
             switch queue {
-            case .writes: routes[group].writes.answer(sequence, now: now.boot)
-            case .reads: routes[group].reads.answer(sequence, now: now.boot)
-            case .nearReads: routes[group].nearReads.answer(sequence, now: now.boot)
+            case .writes:
+                routes[group].writes.answer(sequence, waitLimit: limit, now: now.boot)
+            case .reads:
+                routes[group].reads.answer(sequence, waitLimit: limit, now: now.boot)
+            case .nearReads:
+                routes[group].nearReads.answer(sequence, waitLimit: limit, now: now.boot)
             }
         guard let item else {
             // It was here before: the leader's word and this node's own log both bring it.

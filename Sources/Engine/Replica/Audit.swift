@@ -43,6 +43,7 @@ extension Replica {
         if payload.firstSlot == slots?.first.raw ?? 0 {
             windows.feed(into: &hash)
             assemblies.feed(into: &hash)
+            once.feedSummary(into: &hash)
         }
         for slot in payload.firstSlot..<payload.firstSlot + payload.slots {
             hash.feed(

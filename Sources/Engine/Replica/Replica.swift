@@ -19,6 +19,10 @@ struct Replica: ~Copyable {
     var context: CommandContext
     var windows = ReplyWindows()
     var assemblies = Assemblies()
+    /// The sessions of clients that number their requests.
+    var once = OnceTable()
+    /// Seals the ids of those sessions: the cluster's secret seed.
+    let onceKey: SipHash
     /// The last entry whose effect is in the state.
     var applied: LogIndex = 0
 
@@ -56,6 +60,8 @@ struct Replica: ~Copyable {
     var timeProposed: Int64 = 0
     /// An expiry entry is under way.
     var expiryIndex: LogIndex = 0
+    /// An entry with the limits of `once` is under way.
+    var onceLimitsIndex: LogIndex = 0
     /// The applier waits for entries from disk.
     var isFetching = false
     /// More is committed than one turn may apply.
@@ -97,11 +103,12 @@ struct Replica: ~Copyable {
     }
 
     init(
-        group: GroupID, slots: SlotRange?, core: consuming RaftCore,
+        group: GroupID, slots: SlotRange?, core: consuming RaftCore, onceKey: SipHash,
         context: consuming CommandContext
     ) {
         self.group = group
         self.slots = slots
+        self.onceKey = onceKey
         self.core = core
         self.context = context
     }
@@ -114,6 +121,7 @@ struct Replica: ~Copyable {
         hash.feed(context.keyspace.stateHash())
         windows.feed(into: &hash)
         assemblies.feed(into: &hash)
+        once.feed(into: &hash)
         return hash.value
     }
 
@@ -187,8 +195,10 @@ struct Replica: ~Copyable {
             case .expire: try applyExpiry(payload)
             case .fragment: try applyFragment(payload)
             case .audit: auditDigests.append((index, audit(try AuditPayload(decoding: payload))))
-            case .guardedEffects, .session, .configuration, .split, .prepare, .commit, .abort,
-                .membership:
+            case .configuration:
+                once.apply(
+                    try ConfigurationPayload(decoding: payload, over: once.limits).once)
+            case .guardedEffects, .session, .split, .prepare, .commit, .abort, .membership:
                 failure =
                     "entry \(index) of \(group) has kind \(kind), which this program does not know"
             }
@@ -199,7 +209,9 @@ struct Replica: ~Copyable {
 
     /// Log time never goes back, whatever clock the leader has.
     private mutating func advance(to time: Int64) {
-        if time > context.keyspace.logTime { context.keyspace.logTime = time }
+        guard time > context.keyspace.logTime else { return }
+        context.keyspace.logTime = time
+        once.expire(at: time)
     }
 
     private mutating func applyExpiry(_ payload: Span<UInt8>) throws(DecodeError) {
@@ -278,8 +290,7 @@ struct Replica: ~Copyable {
             swap(&decoder, &arguments)
             defer { swap(&decoder, &arguments) }
             _ = try decoder.decode(command.arguments)
-            return Self.run(
-                decoder.request(over: command.arguments), slots: slots, context: &context)
+            return run(decoder.request(over: command.arguments))
         }
         let reference = try LargeReference(decoding: command.arguments)
         guard let owner = assemblies.take(origin: origin, reference: reference) else {
@@ -301,16 +312,29 @@ struct Replica: ~Copyable {
         }
         context.argumentOwner = owner
         defer { context.argumentOwner = nil }
-        return Self.run(request, slots: slots, context: &context)
+        return run(request)
     }
 
-    private static func isExecutable(_ request: Request) -> Bool {
+    /// Whether a request may stand in the log: whether every replica can execute it.
+    static func isExecutable(_ request: Request) -> Bool {
         if LoggedTransaction.isTransaction(request) { return LoggedTransaction.isSound(request) }
+        if OnceCall.isOnce(request) { return OnceCall.isSound(request) }
+        if OnceCall.isOpening(request) { return OnceCall.window(ofOpening: request) != nil }
         guard case .found(let spec) = CommandTable.resolve(request) else { return false }
         return spec.handler != nil
     }
 
-    private static func run(
+    private mutating func run(_ request: Request) -> ReplyStatusCode {
+        if OnceCall.isOnce(request) { return runOnce(request) }
+        if OnceCall.isOpening(request) {
+            openOnce(request)
+            return .complete
+        }
+        return Self.run(request, slots: slots, context: &context)
+    }
+
+    /// Executes a command, or a transaction.
+    static func run(
         _ request: Request, slots: SlotRange?, context: inout CommandContext
     ) -> ReplyStatusCode {
         if LoggedTransaction.isTransaction(request) {

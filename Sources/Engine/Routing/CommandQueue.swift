@@ -41,6 +41,8 @@ struct CommandQueue: ~Copyable {
     private(set) var position: UInt64 = 0
     /// When the stream last moved: a reply came or it began.
     private(set) var progressAt = Instant(nanoseconds: 0)
+    /// How fast commands are answered, while many wait.
+    private var rate = AnswerRate()
 
     var count: Int { items.count }
     var isEmpty: Bool { items.isEmpty }
@@ -122,9 +124,15 @@ struct CommandQueue: ~Copyable {
 
     /// Removes the oldest command because its answer is there. Nil when `sequence` is not the oldest:
     /// an answer that came before, or one that overtook others.
-    mutating func answer(_ sequence: UInt64, now: Instant) -> Item? {
+    ///
+    /// - Parameter waitLimit: `queue-wait-limit`.
+    mutating func answer(
+        _ sequence: UInt64, waitLimit: Interval = .seconds(0), now: Instant
+    ) -> Item? {
         guard sequence == head, let item = items.popFirst() else { return nil }
         progressAt = now
+        rate.answered(
+            Self.work(1, item.length), waited: now - item.queuedAt, limit: waitLimit, now: now)
         bytes.consume(item.length)
         head += 1
         // An answer may come from this node's own log before the new stream sent the command again.
@@ -138,6 +146,22 @@ struct CommandQueue: ~Copyable {
             abandonedBytes -= item.length
         }
         return item
+    }
+
+    /// What commands cost, in bytes: a small one costs about as much as so many bytes of a large one.
+    private static func work(_ commands: Int, _ bytes: Int) -> Int { bytes + commands * 256 }
+
+    /// How long a command that is appended now would wait; nil when that can not be told, or is short.
+    ///
+    /// - Parameter own: commands that do not count, of the same size as the others.
+    func expectedWait(without own: Int, now: Instant) -> Interval? {
+        guard let wait = rate.wait(for: Self.work(items.count, bytes.count), now: now) else {
+            return nil
+        }
+        let others = max(0, items.count - own)
+        return Interval(
+            nanoseconds: Int64(
+                Double(wait.nanoseconds) * Double(others) / Double(max(1, items.count))))
     }
 
     /// Gives the oldest awaited command up: nobody waits for it any more. When it was never sent it

@@ -98,7 +98,12 @@ extension NodeState {
                 ? .command : .none
         }
         _ = try decoder.decode(command.arguments)
-        let request = decoder.request(over: command.arguments)
+        var request = decoder.request(over: command.arguments)
+        if OnceCall.isOnce(request) {
+            // A repetition adds nothing, and its client waits for the first answer.
+            if replicas[group].knowsOnce(request) { return .none }
+            request = OnceCall.command(of: request)
+        }
         if LoggedTransaction.isTransaction(request) {
             return LoggedTransaction.addsData(request) ? .transaction : .none
         }

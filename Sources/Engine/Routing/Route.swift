@@ -26,6 +26,15 @@ struct Route: ~Copyable {
     /// Everything that waits for an answer, in bytes.
     var byteCount: Int { writes.byteCount + reads.byteCount + nearReads.byteCount }
 
+    /// How long a command that is queued now would wait: see `CommandQueue.expectedWait`.
+    func expectedWait(_ queue: Replica.QueueKind, without own: Int, now: Instant) -> Interval? {
+        switch queue {
+        case .writes: writes.expectedWait(without: own, now: now)
+        case .reads: reads.expectedWait(without: own, now: now)
+        case .nearReads: nearReads.expectedWait(without: own, now: now)
+        }
+    }
+
     /// Whether something waits that may be sent now.
     var hasUnsent: Bool {
         writes.unsent > 0 || reads.unsent > 0 || nearReads.unsent > 0 || hasUnsentPieces

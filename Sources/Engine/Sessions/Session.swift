@@ -58,6 +58,8 @@ struct Session: ~Copyable {
     var wait = Wait.nothing
     /// Commands under way.
     var inFlight = 0
+    /// Commands that were refused behind those, whose replies must come after theirs.
+    var refusedBehind = 0
     var gather: Gather?
     /// Since when the oldest command under way is, if its place in a queue does not tell.
     var startedAt: Instant?
@@ -155,5 +157,6 @@ struct Session: ~Copyable {
         inFlight -= 1
         if inFlight == 0 { wait = .nothing }
         commandFinished()
+        if inFlight == 0, refusedBehind > 0 { answerRefused() }
     }
 }

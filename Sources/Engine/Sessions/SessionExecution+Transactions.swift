@@ -51,8 +51,11 @@ extension NodeState {
 }
 
 extension Engine {
+    /// MULTI, EXEC and DISCARD. Nil when it must be tried again.
+    ///
+    /// - Parameter once: `SKEIN.ONCE session sequence` before the EXEC, if it is to be executed once.
     mutating func transactionCommand(
-        _ index: Int, _ name: String, now: ClockReading
+        _ index: Int, _ name: String, once: ArraySlice<[UInt8]> = [], now: ClockReading
     ) -> NodeCommandStep? {
         let transaction = sessions[index].transaction
         switch (name, transaction) {
@@ -69,7 +72,7 @@ extension Engine {
         case (_, nil):
             return write(index) { $0.error("ERR EXEC without MULTI") }
         case (_, let transaction?):
-            return execute(index, transaction, now: now)
+            return execute(index, transaction, once: once, now: now)
         }
     }
 
@@ -81,7 +84,8 @@ extension Engine {
 
     /// EXEC: logs the transaction as one command. Nil when it must be tried again.
     private mutating func execute(
-        _ index: Int, _ transaction: TransactionQueue, now: ClockReading
+        _ index: Int, _ transaction: TransactionQueue, once: ArraySlice<[UInt8]>,
+        now: ClockReading
     ) -> NodeCommandStep? {
         if let reason = sessions[index].refusal {
             sessions[index].refusal = nil
@@ -113,6 +117,11 @@ extension Engine {
             return write(index) { $0.error(text: GrowthRefusal.transactionDisk.error) }
         }
         let group = transaction.group ?? 1
+        if node.dataGroups > 0, node.isOverloaded(group, .writes, sessions[index], now: now) {
+            node.statistics.overloadRefusals += 1
+            sessions[index].transaction = nil
+            return write(index) { $0.error(NodeState.overloadError) }
+        }
         guard node.dataGroups > 0, node.routes[group].byteCount < EngineLimits.queueBytesMax else {
             node.block(&sessions[index], now: now)
             return nil
@@ -123,11 +132,12 @@ extension Engine {
         sessions[index].inFlight = 1
         if transaction.byteCount > EngineLimits.inlineCommandBytesMax {
             sessions[index].wait = .upload(group)
-            upload(index, transaction.request, group: group, now: now)
+            upload(index, once + transaction.request, group: group, now: now)
         } else {
             sessions[index].wait = .writes(group)
             enqueue(
-                index, group, transaction.request, command: Self.execID, isWrite: true, now: now)
+                index, group, once + transaction.request, command: Self.execID, isWrite: true,
+                now: now)
         }
         return .started
     }
@@ -150,6 +160,5 @@ extension Engine {
             database: sessions[index].database, tableID: Self.execID, now: now.boot)
     }
 
-    private static let execID = UInt16(
-        CommandTable.all.first { $0.name.description == "exec" }!.id)
+    private static let execID = UInt16(NodeState.execID)
 }

@@ -125,6 +125,9 @@ extension NodeState {
         }
         session.lastActive = now.boot
         session.lastCommand = spec.id
+        if spec.id == CommandTable.onceID {
+            return executeOnce(&session, request, spec, now: now)
+        }
         if let transaction = session.transaction, Self.isQueued(spec) {
             guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
             if let refusal = queue(request, spec, in: transaction) {
@@ -134,9 +137,7 @@ extension NodeState {
             return answerInPlace(&session, nil) { $0.simple("QUEUED") }
         }
         if isLoading, !spec.flags.contains(.loading) {
-            return answerInPlace(&session, spec, isRejection: true) {
-                $0.error("LOADING Redis is loading the dataset in memory")
-            }
+            return answerInPlace(&session, spec, isRejection: true) { $0.error(Self.loadingError) }
         }
         switch spec.scope {
         case .connection:
@@ -145,11 +146,27 @@ extension NodeState {
             return .node
         case .everyGroup:
             guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
-            if let refused = refuseForRoom(&session, spec) { return refused }
+            if let refused = refuseForRoom(&session, spec, isWrite: spec.isWrite) {
+                return refused
+            }
             return .node
         case .keyed:
-            break
+            return executeKeyed(
+                &session, request, spec, keysOf: request, spec, now: now, mayRead: mayRead)
         }
+    }
+
+    static let loadingError: StaticString = "LOADING Redis is loading the dataset in memory"
+
+    /// Sends a request to the group of its keys.
+    ///
+    /// - Parameters:
+    ///   - command: whose keys they are; the request itself, or what it carries.
+    ///   - carried: the command's own facts.
+    mutating func executeKeyed(
+        _ session: inout Session, _ request: Request, _ spec: CommandSpec, keysOf command: Request,
+        _ carried: CommandSpec, now: ClockReading, mayRead: Bool
+    ) -> Step {
         if let reason = session.refusal {
             guard session.wait == .nothing, session.leaseMark == nil else { return .wait }
             session.refusal = nil
@@ -159,20 +176,22 @@ extension NodeState {
             return answerInPlace(&session, spec) { $0.error(text: "CLUSTERDOWN \(reason)") }
         }
         guard dataGroups > 0 else { return blocked(&session, now: now) }
-        guard let group = group(of: request, spec) else {
+        guard let group = group(of: command, carried) else {
             return answerInPlace(&session, spec) {
                 $0.error("CROSSSLOT Keys in request don't hash to the same slot")
             }
         }
-        if let refused = refuseForRoom(&session, spec) { return refused }
+        if let refused = refuseForRoom(&session, carried, isWrite: spec.isWrite) { return refused }
         return spec.isWrite
             ? queueWrite(&session, request, spec, group: group, now: now)
             : read(&session, request, spec, group: group, now: now, mayRead: mayRead)
     }
 
     /// Refuses a write that there is no room for; nil: it may go on.
-    private mutating func refuseForRoom(_ session: inout Session, _ spec: CommandSpec) -> Step? {
-        guard spec.isWrite, let refusal = diskRefusal(adds: spec.flags.contains(.denyoom)) else {
+    private mutating func refuseForRoom(
+        _ session: inout Session, _ spec: CommandSpec, isWrite: Bool
+    ) -> Step? {
+        guard isWrite, let refusal = diskRefusal(adds: spec.flags.contains(.denyoom)) else {
             return nil
         }
         return answerInPlace(&session, spec, isRejection: true) { $0.error(text: refusal.error) }
@@ -197,7 +216,7 @@ extension NodeState {
     }
 
     /// Answers a request that needs nothing but the session, and counts it for `spec`.
-    private mutating func answerInPlace(
+    mutating func answerInPlace(
         _ session: inout Session, _ spec: CommandSpec?, isRejection: Bool = false,
         _ body: (inout ReplyWriter) -> Void
     ) -> Step {
@@ -281,6 +300,11 @@ extension NodeState {
         where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
         default: return .wait
         }
+        if session.refusedBehind > 0
+            || isOverloaded(group, isNear ? .nearReads : .reads, session, now: now)
+        {
+            return refuseOverload(&session, spec)
+        }
         return enqueueRead(&session, request, spec, group: group, isNear: isNear, now: now)
     }
 
@@ -347,6 +371,9 @@ extension NodeState {
         case .writes(group)
         where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
         default: return .wait
+        }
+        if session.refusedBehind > 0 || isOverloaded(group, .writes, session, now: now) {
+            return refuseOverload(&session, spec)
         }
         guard routes[group].byteCount < EngineLimits.queueBytesMax else {
             return blocked(&session, now: now)

@@ -7,11 +7,15 @@ internal import Store
 /// replicas at that index, however they are sliced and whatever is applied meanwhile.
 ///
 ///     u32 length of the head | head | bytes of the large commands under way | image of the keyspace
-///     head: u8 version | varint group | genesis, length first | reply windows | large commands
+///     head: u8 version | varint group | genesis, length first | reply windows | large commands |
+///           sessions of clients (version 2; there are none in version 1)
 ///
-/// The head is small enough (`EngineLimits.replyWindowBytesMax` per node) to be copied at once.
+/// The head is small enough (`EngineLimits.replyWindowBytesMax` per node, and `once-max-size`) to be
+/// copied at once.
 struct ReplicaImage: ~Copyable {
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
+    /// Before there were sessions of clients.
+    static let versionWithoutOnce: UInt8 = 1
 
     private var head = ByteBuffer()
     private var parts: [Assemblies.Part]
@@ -27,6 +31,7 @@ struct ReplicaImage: ~Copyable {
         head.append(lengthPrefixed: genesis.span)
         replica.windows.encode(into: &head)
         replica.assemblies.encode(into: &head)
+        replica.once.encode(into: &head)
         head.overwrite(littleEndian: UInt32(head.count - 4), at: 0)
         replica.context.keyspace.beginImage()
     }
@@ -125,7 +130,8 @@ struct ReplicaImageLoader: ~Copyable {
     private mutating func decodeHead(
         _ reader: inout ByteReader, into replica: inout Replica
     ) throws(DecodeError) {
-        guard try reader.read(UInt8.self) == ReplicaImage.version else {
+        let version = try reader.read(UInt8.self)
+        guard version == ReplicaImage.version || version == ReplicaImage.versionWithoutOnce else {
             throw .invalid("version")
         }
         guard try reader.readVarint() == UInt64(replica.group.raw) else { throw .invalid("group") }
@@ -133,6 +139,8 @@ struct ReplicaImageLoader: ~Copyable {
         replica.genesis = genesis.isEmpty ? nil : genesis
         replica.windows = try ReplyWindows(decoding: &reader)
         (replica.assemblies, missing) = try Assemblies.decode(&reader)
+        replica.once =
+            version == ReplicaImage.version ? try OnceTable(decoding: &reader) : OnceTable()
         guard reader.remaining == 0 else { throw .invalid("length") }
     }
 }

@@ -116,6 +116,15 @@ struct CommandStatistics: ~Copyable {
         count(command, kind)
     }
 
+    /// A command was refused behind others of its connection; its reply comes later.
+    mutating func refusedBehind(_ command: Int) {
+        step(command)
+        rows[command].rejected += 1
+        errors.count(Self.tryAgain.span)
+    }
+
+    private static let tryAgain = Array("-TRYAGAIN \r\n".utf8)
+
     /// A command that was taken up at `since` has its answer.
     mutating func answered(_ command: UInt16, _ kind: ReplyKind, since: Instant, now: Instant) {
         guard command != Self.none else { return }

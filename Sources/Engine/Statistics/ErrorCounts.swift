@@ -82,7 +82,8 @@ enum ReplyKind: Equatable {
     /// Codes of errors that say that the command was not executed, in our words and in Redis's.
     private static let rejections: [[UInt8]] = [
         "BUSY", "CLUSTERDOWN", "CROSSSLOT", "DENIED", "LOADING", "MASTERDOWN", "MISCONF", "NOAUTH",
-        "NOPERM", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN",
+        "NOPERM", "NOREPLICAS", "ONCEDONE", "ONCEEXPIRED", "ONCEMISMATCH", "OOM", "READONLY",
+        "TRYAGAIN",
     ].map { Array($0.utf8) }
 
     init(ofError reply: Span<UInt8>) {

@@ -15,6 +15,8 @@ struct Statistics {
     var clientWrites: Int64 = 0
     /// Commands that waited longer than `request-timeout`.
     var timedOutCommands: Int64 = 0
+    /// Commands that were refused because too many others were waiting.
+    var overloadRefusals: Int64 = 0
     /// Routes on which everything unanswered was sent again.
     var routesRestarted: Int64 = 0
     /// Turns whose reads were taken back because the lease had ended.

@@ -368,6 +368,9 @@ extension Configuration {
         // Smaller than an operator may choose, so that old entries are read back from the disk.
         configuration.raftLogCache = options.logCacheBytes
         configuration.walMaxSize = options.walMaxSize
+        configuration.queueWaitLimit = options.queueWaitLimit
+        configuration.onceMaxSize = options.onceMaxSize
+        configuration.onceTimeout = options.onceTimeout
         return configuration
     }
 }

@@ -23,11 +23,16 @@ public struct SwarmOptions: Sendable {
     public var electionTimeout = Interval.milliseconds(300)
     public var heartbeat = Interval.milliseconds(75)
     public var requestTimeout = Interval.seconds(5)
+    /// `queue-wait-limit`: so short in some runs that commands are refused for it.
+    public var queueWaitLimit = Interval.milliseconds(500)
     /// `raft-log-cache`: small, so that entries are read back from the disk.
     public var logCacheBytes = 64 << 20
     public var segmentBytes = 1 << 20
     /// `wal-max-size`: small in some runs, so that snapshots are written and logs cut.
     public var walMaxSize = 1 << 30
+    /// `once-max-size` and `once-timeout`: small in some runs, so that sessions are let go.
+    public var onceMaxSize = 32 << 20
+    public var onceTimeout = Interval.milliseconds(3_600_000)
 
     /// Boot clocks run fast or slow by at most this. Two clocks may differ in rate by drift / promise
     /// (a tenth) before leases are unsafe, so each may be off by less than half of that.
@@ -77,6 +82,14 @@ public struct SwarmOptions: Sendable {
             faults.disasters.append(.bitRot)
             disk.repairCut = random.pick([0, 0.3])
         }
+        if random.happens(0.5) {
+            workloads.append(.once)
+            onceMaxSize = random.pick([32 << 20, 4 << 10, 16 << 10])
+            onceTimeout = random.pick([.seconds(3600), .seconds(3600), .seconds(2)])
+        }
+        if random.happens(0.3) {
+            queueWaitLimit = random.pick([.milliseconds(1), .milliseconds(20)])
+        }
     }
 
     /// The options of a seed, but with another `appendfsync`, and with machines that go down often.
@@ -116,7 +129,7 @@ public struct SwarmOptions: Sendable {
         ])
         client.hangUpChance = random.pick([0, 0, 0.01])
         client.moveChance = random.pick([0, 0.02, 0.2])
-        workloads = WorkloadKind.allCases.filter { _ in random.happens(0.6) }
+        workloads = WorkloadKind.drawnFirst.filter { _ in random.happens(0.6) }
         if workloads.isEmpty { workloads = [.register, .list] }
         if random.happens(0.25) {
             largeChance = 0.03
@@ -129,6 +142,7 @@ public struct SwarmOptions: Sendable {
         "nodes=\(nodes) groups=\(groups) clients=\(clients) appendfsync=\(disk.mode.rawValue) lease=\(readLease ? "yes" : "no") "
             + "near=\(followerReads ? "yes" : "no") "
             + "election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
+            + "queue=\(queueWaitLimit.milliseconds)ms once=\(onceMaxSize),\(onceTimeout.milliseconds)ms "
             + "cache=\(logCacheBytes) wal=\(walMaxSize) segment=\(segmentBytes) ppm=\(clockRatePPM) "
             + "workloads=\(workloads.map { "\($0)" }.joined(separator: ",")) "
             + "faults=\(faults.summary)"
@@ -137,7 +151,12 @@ public struct SwarmOptions: Sendable {
 
 /// The workloads that a run may mix.
 public enum WorkloadKind: CaseIterable, Sendable {
-    case register, expiry, list, counter, multiKey, churn
+    case register, expiry, list, counter, multiKey, churn, once
+
+    /// Those that a seed draws before everything that came later.
+    static let drawnFirst: [WorkloadKind] = [
+        .register, .expiry, .list, .counter, .multiKey, .churn,
+    ]
 
     /// Makes the workload for a run with `options`.
     public func make(_ options: SwarmOptions) -> any Workload {
@@ -150,6 +169,7 @@ public enum WorkloadKind: CaseIterable, Sendable {
         case .counter: CounterWorkload(keys: 4)
         case .multiKey: MultiKeyWorkload(keys: 3)
         case .churn: ChurnWorkload(keys: 5)
+        case .once: OnceWorkload(keys: 4)
         }
     }
 }
