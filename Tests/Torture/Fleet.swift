@@ -37,12 +37,15 @@ final class Fleet {
     /// Longer than `request-timeout`, so that the member answers for itself.
     private static let patience = Interval.seconds(15)
     private static let pipelineMax = 4
+    /// A turn takes 20 ms at most when nothing happens.
+    private static let stall = Interval.milliseconds(500)
 
     private let settings: Settings
     private let board: FleetBoard
     private let workloads: [any Workload]
     private var clients: [Client] = []
     private var watches: [Watch]
+    private var lastTurn = TrueTime.now
 
     init(_ settings: Settings, _ board: FleetBoard) {
         self.settings = settings
@@ -84,6 +87,8 @@ final class Fleet {
 
     private func turn(isDraining: Bool) {
         let now = TrueTime.now
+        if now - lastTurn > Self.stall { board.noteStall(since: lastTurn, at: now) }
+        lastTurn = now
         for number in clients.indices where clients[number].wakeAt <= now {
             act(number, isDraining: isDraining, now: now)
         }

@@ -25,6 +25,9 @@ final class FleetBoard: Sendable {
         var answered = 0
         var rejected = 0
         var unknown = 0
+        /// How often, and how long in all, this program itself was kept from running.
+        var stalls = 0
+        var stalledSeconds = 0.0
     }
 
     /// What the checkers found in the end.
@@ -77,6 +80,17 @@ final class FleetBoard: Sendable {
             guard sighting.leads, sighting.term >= state.maxTerm else { return }
             let wait = now.seconds - state.lastLeader.seconds
             state.waits.leaderless = max(state.waits.leaderless, wait)
+            state.lastLeader = max(state.lastLeader, now)
+        }
+    }
+
+    /// This program did not run for a while, so most likely nobody did: a machine that stands still says
+    /// nothing about the cluster. Waits are counted from its end.
+    func noteStall(since begin: Moment, at now: Moment) {
+        state.withLock { state in
+            state.totals.stalls += 1
+            state.totals.stalledSeconds += now.seconds - begin.seconds
+            state.lastAnswer = max(state.lastAnswer, now)
             state.lastLeader = max(state.lastLeader, now)
         }
     }

@@ -31,6 +31,11 @@ struct Report {
             "faults=\(times) of which before all had recovered=\(campaign.impatientRounds) "
                 + "operations=\(totals.answered) refused=\(totals.rejected) "
                 + "ambiguous=\(totals.unknown) undecided=\(verdict.undecided)")
+        if totals.stalls > 0 {
+            print(
+                "the machine stood still \(totals.stalls) times, \(totals.stalledSeconds.tenths) s in all: "
+                    + "no wait was counted over that")
+        }
         for line in verdict.objects { print("  \(line)") }
         let findings = campaign.findings + verdict.violations + complaints
         for finding in findings.prefix(20) { print("FOUND: \(finding)") }
