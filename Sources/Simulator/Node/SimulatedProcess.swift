@@ -99,7 +99,8 @@ final class SimulatedProcess {
             node: NodeID(UInt16(node.number)), boot: try Engine.nextBoot(after: recovered),
             peers: (1...options.nodes).map { NodeID(UInt16($0)) },
             promise: configuration.electionTimeout, drift: configuration.leaseDrift,
-            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit, now: now.boot)
+            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit,
+            now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: listing.snapshots,
             seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)

@@ -45,7 +45,8 @@ final class ClusterNode {
             node: id, boot: try Engine.nextBoot(after: recovered),
             peers: (1...members).map { NodeID(UInt16($0)) },
             promise: configuration.electionTimeout, drift: configuration.leaseDrift,
-            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit, now: now.boot)
+            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit,
+            now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: snapshots.listing(),
             seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, machine: machine, now: now,
