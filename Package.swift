@@ -100,6 +100,10 @@ let package = Package(
             name: "skein", dependencies: ["Server", arguments], swiftSettings: common),
         .executableTarget(
             name: "skein-sim", dependencies: ["Simulator", arguments], swiftSettings: common),
+        // Real processes under faults, judged by the simulator's checkers; scripts/torture runs it.
+        .executableTarget(
+            name: "skein-torture", dependencies: ["Simulator", "Bytes", arguments],
+            path: "Tests/Torture", swiftSettings: common),
         // What tests of several targets need; no test itself.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
         .testTarget(

@@ -61,11 +61,11 @@ tell_commit() {
     export SKEIN_COMMIT=${SKEIN_COMMIT:-unknown}
 }
 
-# build_release: the server and the simulator, optimised, with the Swift runtime inside.
+# build_release: the programs, optimised, with the Swift runtime inside.
 build_release() {
     need_to_build
     tell_commit
-    for product in skein-server skein skein-sim; do
+    for product in skein-server skein skein-sim skein-torture; do
         swift build --package-path "$root" -c release --static-swift-stdlib --product "$product" "$@"
     done
 }

@@ -68,6 +68,10 @@ public struct Configuration: Sendable, Equatable {
     public var electionTimeout = Interval.milliseconds(300)
     /// `heartbeat-interval`.
     public var heartbeatInterval = Interval.milliseconds(75)
+    /// `leader-priority`: how gladly this node leads; among members that could, the highest is preferred.
+    public var leaderPriority = 100
+    /// `clock-drift-limit`: by how many per cent two nodes' clocks may differ in pace.
+    public var clockDriftLimit = 10
     /// `read-lease`: whether a leader may answer reads by lease.
     public var readLease = true
     /// `follower-reads`: whether a follower answers its clients' reads itself, READONLY or not.
@@ -112,6 +116,11 @@ public enum LogLevel: String, CaseIterable, Sendable {
 }
 
 extension Configuration {
+    /// What is taken off a promise for the lease: so much may two clocks drift apart while it runs.
+    public var leaseDrift: Interval {
+        Interval(nanoseconds: electionTimeout.nanoseconds / 100 * Int64(clockDriftLimit))
+    }
+
     /// The port for peers: `cluster-port`, or `port` + 10000 when that is 0.
     public var peerPort: Int { clusterPort == 0 ? port + 10_000 : clusterPort }
 

@@ -105,6 +105,12 @@ extension Directive {
         .milliseconds(
             "heartbeat-interval", \.heartbeatInterval, 1...30_000, .atStart,
             "ms between signs of life"),
+        .integer(
+            "leader-priority", \.leaderPriority, 0...1000, .atRunTime,
+            "how gladly this node leads: the highest is preferred"),
+        .integer(
+            "clock-drift-limit", \.clockDriftLimit, 1...50, .atStart,
+            "per cent that two nodes' clocks may differ in pace"),
         .flag("read-lease", \.readLease, .atStart, "let leaders answer reads by lease"),
         .flag(
             "follower-reads", \.followerReads, .atRunTime, "let followers answer reads themselves"),

@@ -54,6 +54,14 @@ enum EngineLimits {
     static let snapshotWindowBytes = 1 << 20
     /// What an entry takes in the log beside its payload: headers, and its share of a sector.
     static let entryLogOverhead = 320
+    /// How often peers' clocks and their fitness to lead are looked at.
+    static let peerWatchInterval = Interval.seconds(1)
+    /// For how long a preferred member must have been well, and this leader have led, before it hands over.
+    static let calmTime = Interval.seconds(10)
+    /// The same after hand-overs that did not last: twice as long each time, but no longer than this.
+    static let calmTimeMax = Interval.seconds(600)
+    /// Entries that a preferred member may lack at that moment: what the hand-over waits for.
+    static let handOverLagMax: UInt64 = 64
     /// A turn's worth of input for one session before others get their turn.
     static let sessionBytesPerTurn = 256 * 1024
     /// Memory that an idle session's buffers may keep.

@@ -14,6 +14,8 @@ struct NodeHistory {
     var boots: UInt64 = 0
     /// The last start, unless it was followed by a clean stop.
     var running: Running?
+    /// The longest promise that may still run.
+    var promised: Interval?
 
     struct Running {
         var syncMode: UInt8
@@ -46,6 +48,7 @@ struct NodeHistory {
                 case .stopped(let count):
                     boots = max(boots, count)
                     running = nil
+                case .promised(let milliseconds): promised = .milliseconds(Int64(milliseconds))
                 case .bootstrap(let admitted): self.admitted = admitted
                 case .bound(let map): self.map = map
                 case .distrusted(let groups): distrusted = groups
@@ -135,6 +138,9 @@ extension NodeState {
         peers = beginning.members.filter { $0.name != beginning.me.name }.map {
             PeerState(id: $0.id, name: $0.name, host: $0.host, port: $0.port)
         }
+        let promise = configuration.electionTimeout
+        let longest = max(history.promised ?? promise, promise)
+        restartSilence = longest
         incarnation = history.incarnation ?? Incarnation(random.next() | 1)
         self.random = random
         boot = history.boots + 1
@@ -153,6 +159,7 @@ extension NodeState {
         self.machine = machine
         mayLackEntries = history.running?.mayLackEntries(on: machine) ?? false
         bootRecord.write(to: &wal)
+        if longest != history.promised { promiseRecord(longest).write(to: &wal) }
         if wasCut {
             distrust(
                 [GroupID.system] + (beginning.map?.groups ?? []).map { GroupID($0.id) })
@@ -173,6 +180,21 @@ extension NodeState {
         if let map = beginning.map { adopt(map, now: now) }
         for at in peers.indices where id < peers[at].id { peers[at].dialAt = now.boot }
         log(.notice, "start node=\(beginning.me.name) boot=\(boot) membership=\(membership)")
+    }
+
+    /// How long promises may run, as the log remembers it.
+    private func promiseRecord(_ promise: Interval) -> NodeRecord {
+        .promised(UInt32(clamping: promise.milliseconds))
+    }
+
+    /// Forgets about promises of earlier starts that were longer than those of this one, once they have
+    /// ended.
+    mutating func considerPromises(now: Instant) {
+        guard restartSilence > configuration.electionTimeout, isStarted,
+            now - startedAt > restartSilence
+        else { return }
+        restartSilence = configuration.electionTimeout
+        promiseRecord(restartSilence).write(to: &wal)
     }
 
     /// This start as the log remembers it.

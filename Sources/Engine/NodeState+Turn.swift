@@ -123,6 +123,7 @@ extension NodeState {
         for at in peers.indices where !isShuttingDown {
             if let dialAt = peers[at].dialAt { deadline = min(deadline, dialAt) }
         }
+        if prefersPeer { deadline = min(deadline, peerWatchAt) }
         if wal.needsIdleMark { deadline = min(deadline, sealedAt + Self.idleMarkAfter) }
         if let openedAt = links.oldestStranger {
             deadline = min(deadline, openedAt + EngineLimits.helloTime)
@@ -352,6 +353,7 @@ extension NodeState {
             collect(group, now: now)
         }
         reclaim()
+        watchPeers(now: now)
         proceedSnapshots(now: now)
         if isShuttingDown, membership == .bound || membership == .bootstrapping {
             considerExit(now: now)

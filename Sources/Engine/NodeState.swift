@@ -73,6 +73,11 @@ struct NodeState: ~Copyable {
     /// Since when it is not ample, and when leaderships are handed over again for it.
     var shortOfRoomSince = Instant(nanoseconds: .min)
     var handOverAt = Instant(nanoseconds: .min)
+    /// How long this node neither votes nor campaigns after its start: the longest promise that an earlier
+    /// start may have given.
+    var restartSilence: Interval
+    /// When the peers' clocks and their fitness to lead are looked at again.
+    var peerWatchAt = Instant(nanoseconds: .min)
     /// Keys that were dropped wait to be freed.
     var hasGarbage = false
     /// What this turn may still apply.

@@ -9,8 +9,16 @@ public struct LivenessPing: Equatable, Sendable {
     public var sendTime: Instant
     /// Rises with every ping of one boot to one peer.
     public var sequence: UInt64
+    /// How gladly the sender leads; the highest is preferred. A hint.
+    public var priority = LivenessPing.usualPriority
 
-    /// Bytes of the encoding: `u8 1 | u8 version | u16 sender | u32 zero | u64 boot, time, sequence`.
+    /// The priority of a node that says nothing.
+    public static let usualPriority = 100
+    /// The highest priority.
+    public static let priorityMax = 1000
+
+    /// Bytes of the encoding:
+    /// `u8 1 | u8 version | u16 sender | u32 priority + 1, or 0 | u64 boot, time, sequence`.
     public static let encodedBytes = 32
 
     public init(sender: NodeID, boot: UInt64, sendTime: Instant, sequence: UInt64) {
@@ -69,12 +77,12 @@ public enum LivenessMessage: Equatable, Sendable {
     public func encode(into buffer: inout ByteBuffer) {
         switch self {
         case .ping(let ping):
-            Self.encodeHead(1, ping.sender, into: &buffer)
+            Self.encodeHead(1, ping.sender, UInt32(ping.priority + 1), into: &buffer)
             buffer.append(littleEndian: ping.boot)
             buffer.append(littleEndian: ping.sendTime.nanoseconds)
             buffer.append(littleEndian: ping.sequence)
         case .pong(let pong):
-            Self.encodeHead(2, pong.sender, into: &buffer)
+            Self.encodeHead(2, pong.sender, 0, into: &buffer)
             buffer.append(littleEndian: pong.boot)
             buffer.append(littleEndian: pong.pingBoot)
             buffer.append(littleEndian: pong.pingTime.nanoseconds)
@@ -85,11 +93,13 @@ public enum LivenessMessage: Equatable, Sendable {
         }
     }
 
-    private static func encodeHead(_ type: UInt8, _ sender: NodeID, into buffer: inout ByteBuffer) {
+    private static func encodeHead(
+        _ type: UInt8, _ sender: NodeID, _ extra: UInt32, into buffer: inout ByteBuffer
+    ) {
         buffer.append(type)
         buffer.append(formatVersion)
         buffer.append(littleEndian: sender.raw)
-        buffer.append(littleEndian: UInt32(0))
+        buffer.append(littleEndian: extra)
     }
 
     /// Decodes a message that fills `bytes` exactly.
@@ -102,15 +112,15 @@ public enum LivenessMessage: Equatable, Sendable {
             throw .invalid("liveness version")
         }
         let sender = NodeID(try reader.read())
-        _ = try reader.read(UInt32.self)
+        let extra = try reader.read(UInt32.self)
         let message: LivenessMessage
         switch type {
         case 1:
-            message = .ping(
-                LivenessPing(
-                    sender: sender, boot: try reader.read(),
-                    sendTime: Instant(nanoseconds: try reader.read()),
-                    sequence: try reader.read()))
+            var ping = LivenessPing(
+                sender: sender, boot: try reader.read(),
+                sendTime: Instant(nanoseconds: try reader.read()), sequence: try reader.read())
+            if extra > 0 { ping.priority = min(Int(extra) - 1, LivenessPing.priorityMax) }
+            message = .ping(ping)
         case 2:
             message = .pong(
                 LivenessPong(

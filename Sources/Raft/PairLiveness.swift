@@ -125,6 +125,7 @@ public final class PairLiveness: Sendable {
     /// How long a sync of the log may run while this node still vouches for itself.
     public let diskStallLimit: Interval
 
+    private let ownPriority = Atomic(LivenessPing.usualPriority)
     private let state: Mutex<State>
 
     struct State: Sendable {
@@ -154,6 +155,8 @@ public final class PairLiveness: Sendable {
         var leaseEnd: Instant?
         var leaseEpoch: UInt64 = 0
         var clock = ClockComparison()
+        /// How gladly it leads, as its pings say.
+        var priority = LivenessPing.usualPriority
         /// Since when the peer link is down; nil while it is up or was never spoken of.
         var linkDownSince: Instant?
     }
@@ -197,9 +200,30 @@ public final class PairLiveness: Sendable {
         state.withLock { $0.syncStarted = nil }
     }
 
+    /// How gladly this node leads, for its pings to say.
+    public var priority: Int {
+        get { ownPriority.load(ordering: .relaxed) }
+        set {
+            ownPriority.store(min(max(0, newValue), LivenessPing.priorityMax), ordering: .relaxed)
+        }
+    }
+
+    /// How gladly `peer` leads, as its newest ping said.
+    public func priority(of peer: NodeID) -> Int {
+        state.withLock { state in
+            state.position(of: peer).map { state.peers[$0].priority } ?? LivenessPing.usualPriority
+        }
+    }
+
     /// The ping to send to `peer` now, or nil while this node may not vouch for itself. To be called
     /// every heartbeat.
     public func ping(to peer: NodeID, now: Instant) -> LivenessPing? {
+        guard var ping = plainPing(to: peer, now: now) else { return nil }
+        ping.priority = priority
+        return ping
+    }
+
+    private func plainPing(to peer: NodeID, now: Instant) -> LivenessPing? {
         state.withLock { state in
             guard mayVouch(state, now: now), let at = state.position(of: peer),
                 !state.peers[at].isRetired
@@ -271,6 +295,7 @@ public final class PairLiveness: Sendable {
                 !state.peers[at].isRetired
             else { return nil }
             if let known = state.peers[at].boot, ping.boot < known { return nil }
+            state.peers[at].priority = ping.priority
             if state.peers[at].boot != ping.boot {
                 if state.peers[at].boot != nil {
                     // L3 (c): the process that we promised to is dead, and with it its leases.

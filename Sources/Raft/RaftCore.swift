@@ -266,6 +266,9 @@ public struct RaftCore: ~Copyable {
     /// is committed, and serves no read (S3).
     public var committedInTerm: Bool { role == .leader && commit >= termStartIndex }
 
+    /// Since when this replica leads; nil while it does not.
+    public var leadsSince: Instant? { role == .leader ? electedAt : nil }
+
     /// What this leader knows about its followers, in the order of their ids; empty elsewhere.
     public var followers: [FollowerStatus] {
         progress.map {

@@ -171,8 +171,10 @@ extension PairLiveness {
         self.init(
             node: NodeID(configuration.nodeID), boot: boot,
             peers: configuration.members.indices.map { NodeID(UInt16($0 + 1)) },
-            promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
-            diskStallLimit: configuration.diskStallLimit, now: now)
+            promise: configuration.electionTimeout, drift: configuration.leaseDrift,
+            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit,
+            now: now)
+        priority = configuration.leaderPriority
     }
 }
 

@@ -60,6 +60,10 @@ public enum ServerCommand {
 
     private static func serve(_ configuration: Configuration, file: String) throws -> Int32 {
         SignalWatcher.ignoreBrokenPipes()
+        // Peers' names are looked up in libuv's pool, of which it gives half to lookups: with the usual four
+        // threads, one name that nobody answers for would hold up all others. The pool does nothing else,
+        // and its threads come with the first name.
+        setenv("UV_THREADPOOL_SIZE", "\(ServerLimits.lookupThreads)", 0)
         let sink = try LogSink(path: configuration.logfile, level: .init(configuration.loglevel))
         let log = Logger(sink)
         for warning in configuration.warnings { log.warning("configuration \(warning)") }

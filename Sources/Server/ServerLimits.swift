@@ -16,6 +16,8 @@ enum ServerLimits {
     static let greetingTime = Interval.seconds(3)
     /// An attempt to connect to a peer is given up after this long.
     static let connectTime = Interval.seconds(2)
+    /// Threads of libuv's pool; half of them look names up. Two loops ask for each peer's.
+    static let lookupThreads = 32
     /// Bytes to a peer may stay unacknowledged for so long; then the link is made anew.
     static let unacknowledgedTime = Interval.seconds(2)
     /// The loop turns at least this often, so that its stamp shows that it lives.

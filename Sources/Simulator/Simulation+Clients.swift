@@ -128,7 +128,7 @@ extension Simulation {
         trace.record(
             .reply, at: now, who: number, UInt64(clients[number].node),
             text: "from n\(clients[number].node): \(call.summary) -> \(reply.summary)")
-        let outcome = SimulatedClient.outcome(of: reply)
+        let outcome = Outcome(of: reply)
         replies += 1
         if clients[number].isManual { clients[number].collected.append(reply) }
         if call.workload >= 0 { workloads[call.workload].finish(call.token, outcome, now: now) }

@@ -98,6 +98,36 @@ import Testing
         #expect(answer == "$3\r\nnew\r\n")
     }
 
+    @Test func `a promise is kept over a restart with a shorter election-timeout`() throws {
+        let cluster = try EngineCluster.formed { $0.electionTimeout = .seconds(2) }
+        let leader = cluster.leader()!
+        let others = cluster.nodes.indices.filter { $0 != leader }
+        let old = try cluster.open(leader)
+        #expect(cluster.ask("SET a old\r\n", old) == "+OK\r\n")
+        cluster.run(milliseconds: 200)
+        cluster.isolate(leader)
+        let isolated = cluster.now.boot
+        for node in others {
+            cluster.stop(node)
+            cluster.nodes[node].configuration.electionTimeout = .milliseconds(300)
+            try cluster.start(node)
+        }
+        #expect(cluster.run { others.contains { cluster.replica($0)?.role == .leader } })
+        let new = try cluster.open(others[0])
+        #expect(cluster.expect("+OK\r\n", to: "SET a new\r\n", new) == nil)
+        // The old leader relies upon what was promised to it; nobody told it that there is another.
+        #expect(cluster.now.boot - isolated > .milliseconds(1800))
+        #expect(cluster.ask("GET a\r\n", old, milliseconds: 100) != "$3\r\nold\r\n")
+        // The next start knows of no longer promise: it is as fast as it is told to be.
+        cluster.heal()
+        cluster.run(milliseconds: 4000)
+        for node in others { cluster.stop(node) }
+        let stopped = cluster.now.boot
+        for node in others { try cluster.start(node) }
+        #expect(cluster.run { cluster.leader() != nil && cluster.leader() != leader })
+        #expect(cluster.now.boot - stopped < .milliseconds(1500))
+    }
+
     @Test(arguments: [true, false]) func `a key that was seen expired never comes back`(lease: Bool)
         throws
     {

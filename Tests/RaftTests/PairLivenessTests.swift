@@ -206,6 +206,25 @@ import Testing
         #expect(leader.isUp(n4, now: at(1000)))
     }
 
+    @Test func `a ping tells how gladly its sender leads`() throws {
+        let (one, other) = (liveness(Self.n1), liveness(Self.n2))
+        #expect(other.priority(of: Self.n1) == LivenessPing.usualPriority)
+        for priority in [0, 7, 1000] {
+            one.priority = priority
+            let ping = try #require(one.ping(to: Self.n2, now: at(1000)))
+            var bytes = ByteBuffer()
+            LivenessMessage.ping(ping).encode(into: &bytes)
+            #expect(bytes.count == LivenessPing.encodedBytes)
+            let decoded = try LivenessMessage.decode(bytes.readable)
+            #expect(decoded == .ping(ping))
+            guard case .ping(let received) = decoded else { return }
+            _ = other.receive(received, now: at(1000))
+            #expect(other.priority(of: Self.n1) == priority)
+        }
+        one.priority = 5000
+        #expect(one.priority == 1000)
+    }
+
     @Test func `a pair is up for one promise after a ping`() {
         let leader = liveness(Self.n1)
         let follower = liveness(Self.n2)

@@ -99,6 +99,40 @@ import UV
         #expect(results.count == 4)
     }
 
+    @Test func `the addresses of a name are tried in turn, dead ones for their share of the time`()
+        throws
+    {
+        let loop = try Loop()
+        defer { loop.closeAllHandles() }
+        let listener = try TCPListener(loop, address: Address(host: "127.0.0.3", port: 0))
+        let port = listener.address.port
+        var results: [String] = []
+        // Nobody listens at the first; nothing is routed from loopback to the second, at once or never.
+        let addresses = try ["127.0.0.1", "192.0.2.1", "127.0.0.3"].map {
+            try Address(host: $0, port: port)
+        }
+        func dial(_ addresses: [Address]) throws -> PeerDial {
+            PeerDial(
+                loop, to: addresses, target: "name", from: try bind("127.0.0.9"),
+                within: .milliseconds(600)
+            ) { result in
+                switch result {
+                case .success(let stream):
+                    results.append("reached")
+                    stream.close()
+                case .failure(let error): results.append(error.name)
+                }
+            }
+        }
+        var dials = [try dial(addresses)]
+        while results.isEmpty { loop.runOnce() }
+        dials.append(try dial([addresses[0]]))
+        while results.count < 2 { loop.runOnce() }
+        dials.append(try dial([]))
+        while results.count < 3 { loop.runOnce() }
+        #expect(results == ["reached", "ECONNREFUSED", "EDESTADDRREQ"])
+    }
+
     @Test func `an attempt that gets no answer times out`() throws {
         let loop = try Loop()
         defer { loop.closeAllHandles() }

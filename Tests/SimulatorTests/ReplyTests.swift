@@ -32,9 +32,9 @@ import Testing
 
     @Test func `errors say whether a call was executed`() {
         let down = Reply.error("CLUSTERDOWN no leader")
-        #expect(SimulatedClient.outcome(of: down) == .rejected("CLUSTERDOWN no leader"))
-        #expect(SimulatedClient.outcome(of: .error("UNCERTAIN timed out")) == .unknown)
+        #expect(Outcome(of: down) == .rejected("CLUSTERDOWN no leader"))
+        #expect(Outcome(of: .error("UNCERTAIN timed out")) == .unknown)
         let wrong = Reply.error("WRONGTYPE Operation against a key")
-        #expect(SimulatedClient.outcome(of: wrong) == .reply(wrong))
+        #expect(Outcome(of: wrong) == .reply(wrong))
     }
 }

@@ -11,6 +11,8 @@ internal import WAL
 ///   whether they were before this start. Written again when the node has caught up.
 /// - `stopped`: that process ended cleanly, everything synced. Takes the place of its `boot`. Not
 ///   written by a node that may lack entries: it would be forgotten.
+/// - `promised`: the longest promise, in milliseconds, that this node may have given and that may still
+///   run: an earlier `election-timeout` may have been longer than that of the next start.
 /// - `bootstrap`: the node takes part in the first vote, together with exactly these directories.
 /// - `bound`: genesis is applied; holds the cluster map.
 /// - `distrusted`: the log was cut at damage; in these groups it may lack entries that this node has
@@ -20,6 +22,7 @@ enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
     case boot(UInt64, syncMode: UInt8, machine: UInt64, mayLackEntries: Bool)
     case stopped(UInt64)
+    case promised(UInt32)
     case bootstrap([Admitted])
     case bound([UInt8])
     case distrusted([UInt32])
@@ -32,6 +35,7 @@ enum NodeRecord: Equatable {
         switch self {
         case .identity: 1
         case .boot, .stopped: 2
+        case .promised: 16
         case .bootstrap: 3
         case .bound: 4
         case .distrusted: 5
@@ -62,6 +66,9 @@ enum NodeRecord: Equatable {
         case .stopped(let count):
             bytes.append(UInt8(5))
             bytes.append(littleEndian: count)
+        case .promised(let milliseconds):
+            bytes.append(UInt8(16))
+            bytes.append(littleEndian: milliseconds)
         case .bootstrap(let admitted):
             bytes.append(UInt8(3))
             bytes.append(varint: UInt64(admitted.count))
@@ -118,6 +125,8 @@ enum NodeRecord: Equatable {
             self = .bound(try reader.readBytes(rest).copied)
         case 5:
             self = .stopped(try reader.read())
+        case 16:
+            self = .promised(try reader.read())
         case 6:
             var groups: [UInt32] = []
             for _ in 0..<(try reader.readCount()) { groups.append(try reader.read()) }

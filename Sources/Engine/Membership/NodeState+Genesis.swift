@@ -98,6 +98,7 @@ extension NodeState {
         var restored = restored
         let found = snapshot(for: group, &restored)
         let firstIndex = restored.firstIndex
+        raft.restartSilence = restartSilence
         raft.mayLoseEntries = configuration.syncMode != 0
         let core = RaftCore(raft, restored: restored, seed: random.next(), now: now.boot)
         let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)

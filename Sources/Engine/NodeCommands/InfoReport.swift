@@ -295,7 +295,7 @@ enum InfoReport {
         for peer in node.peers {
             let heard = node.liveness.lastHeard(from: peer.id)
             lines.append(
-                "raft_peer_\(peer.name):link=\(node.links.index(to: peer.id) == nil ? "down" : "up"),last_heard_ms=\(heard.map { (now.boot - $0).milliseconds } ?? -1)"
+                "raft_peer_\(peer.name):link=\(node.links.index(to: peer.id) == nil ? "down" : "up"),last_heard_ms=\(heard.map { (now.boot - $0).milliseconds } ?? -1),priority=\(node.liveness.priority(of: peer.id)),clock=\(node.liveness.clockDisagrees(with: peer.id) ? "off" : "ok")"
             )
         }
         if node.replicas.count > 1 {

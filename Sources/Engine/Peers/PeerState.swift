@@ -23,6 +23,8 @@ struct PeerState {
     var lastRefusal = ""
     /// No snapshot is sent there before this moment: the last one found no room.
     var snapshotRetryAt = Instant(nanoseconds: .min)
+    /// What is looked at once a second.
+    var watch = PeerWatch()
     /// The forward streams that come from this peer, by group.
     var inbound: [InboundStreams] = []
 

@@ -57,15 +57,4 @@ struct SimulatedClient {
 
     /// The session's number in histories: unique over all clients.
     var sessionNumber: Int { number * 1_000_000 + session }
-
-    /// What a reply means for the call that it answers.
-    static func outcome(of reply: Reply) -> Outcome {
-        guard case .error(let text) = reply else { return .reply(reply) }
-        for word in ["CLUSTERDOWN", "TRYAGAIN", "LOADING", "BUSY", "OOM", "MISCONF"]
-        where text.hasPrefix(word + " ") {
-            return .rejected(text)
-        }
-        if text.hasPrefix("UNCERTAIN") { return .unknown }
-        return .reply(reply)
-    }
 }

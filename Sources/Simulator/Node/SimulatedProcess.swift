@@ -98,8 +98,9 @@ final class SimulatedProcess {
         let liveness = PairLiveness(
             node: NodeID(UInt16(node.number)), boot: try Engine.nextBoot(after: recovered),
             peers: (1...options.nodes).map { NodeID(UInt16($0)) },
-            promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
-            diskStallLimit: configuration.diskStallLimit, now: now.boot)
+            promise: configuration.electionTimeout, drift: configuration.leaseDrift,
+            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit,
+            now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: listing.snapshots,
             seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)
@@ -362,6 +363,7 @@ extension Configuration {
                 ("heartbeat-interval", "\(options.heartbeat.milliseconds)"),
                 ("request-timeout", "\(options.requestTimeout.milliseconds)"),
                 ("follower-reads", options.followerReads ? "yes" : "no"),
+                ("leader-priority", "\(options.priority(of: node))"),
                 ("read-lease", options.readLease ? "yes" : "no"),
                 ("appendfsync", options.disk.mode.rawValue),
             ])

@@ -242,7 +242,7 @@ extension Scenario {
             // Written by the others, or refused at once; nobody waits for the leader's disk.
             let reply = try stage.call(
                 1, ClientCommand("SET", "f\(number)", "1"), within: .seconds(1))
-            guard case .unknown = SimulatedClient.outcome(of: reply) else { continue }
+            guard case .unknown = Outcome(of: reply) else { continue }
             throw .broken("write \(number): \(reply.summary)")
         }
         try stage.require(

@@ -37,11 +37,11 @@ extension Scenario {
         stage.pass(.seconds(3))
         let reply = try stage.call(2, to: leader, ClientCommand("SET", "m", "2"))
         try stage.expect(
-            SimulatedClient.outcome(of: reply) != .reply(reply),
+            Outcome(of: reply) != .reply(reply),
             "a write was acknowledged with the help of a wiped node: \(reply.summary)")
         let served = try stage.call(3, to: others[0], ClientCommand("GET", "m"))
         try stage.expect(
-            SimulatedClient.outcome(of: served) != .reply(served) || served.isError,
+            Outcome(of: served) != .reply(served) || served.isError,
             "a wiped node answered: \(served.summary)")
         stage.start(others[1])
         _ = try stage.waitForLeader()

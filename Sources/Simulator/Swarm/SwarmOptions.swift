@@ -37,6 +37,8 @@ public struct SwarmOptions: Sendable {
     /// Boot clocks run fast or slow by at most this. Two clocks may differ in rate by drift / promise
     /// (a tenth) before leases are unsafe, so each may be off by less than half of that.
     public var clockRatePPM = 0
+    /// `leader-priority` of each node, from the first; none: all as usual.
+    public var priorities: [Int] = []
     /// Wall clocks differ by up to this many milliseconds.
     public var wallOffset = 0
 
@@ -90,6 +92,13 @@ public struct SwarmOptions: Sendable {
         if random.happens(0.3) {
             queueWaitLimit = random.pick([.milliseconds(1), .milliseconds(20)])
         }
+        if random.happens(0.3), nodes > 1 {
+            priorities = (0..<nodes).map { _ in random.pick([0, 100, 100, 500]) }
+        }
+    }
+
+    func priority(of node: Int) -> Int {
+        node <= priorities.count ? priorities[node - 1] : 100
     }
 
     /// The options of a seed, but with another `appendfsync`, and with machines that go down often.
@@ -141,6 +150,8 @@ public struct SwarmOptions: Sendable {
     public var summary: String {
         "nodes=\(nodes) groups=\(groups) clients=\(clients) appendfsync=\(disk.mode.rawValue) lease=\(readLease ? "yes" : "no") "
             + "near=\(followerReads ? "yes" : "no") "
+            + (priorities.isEmpty
+                ? "" : "priorities=\(priorities.map { "\($0)" }.joined(separator: ",")) ")
             + "election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
             + "queue=\(queueWaitLimit.milliseconds)ms once=\(onceMaxSize),\(onceTimeout.milliseconds)ms "
             + "cache=\(logCacheBytes) wal=\(walMaxSize) segment=\(segmentBytes) ppm=\(clockRatePPM) "

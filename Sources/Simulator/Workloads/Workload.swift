@@ -8,6 +8,25 @@ public enum Outcome: Equatable, Sendable {
     case rejected(String)
     /// Nobody knows: UNCERTAIN, or the connection was lost, or the client gave up.
     case unknown
+
+    /// What a reply means for the call that it answers.
+    public init(of reply: Reply) {
+        guard case .error(let text) = reply else {
+            self = .reply(reply)
+            return
+        }
+        if text.hasPrefix("UNCERTAIN") {
+            self = .unknown
+        } else if Self.refusals.contains(where: { text.hasPrefix($0 + " ") }) {
+            self = .rejected(text)
+        } else {
+            self = .reply(reply)
+        }
+    }
+
+    private static let refusals = [
+        "CLUSTERDOWN", "TRYAGAIN", "LOADING", "BUSY", "OOM", "MISCONF",
+    ]
 }
 
 /// A call that a workload wants made; `token` comes back with its outcome.

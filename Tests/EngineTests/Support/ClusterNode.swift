@@ -44,8 +44,9 @@ final class ClusterNode {
         let liveness = PairLiveness(
             node: id, boot: try Engine.nextBoot(after: recovered),
             peers: (1...members).map { NodeID(UInt16($0)) },
-            promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
-            diskStallLimit: configuration.diskStallLimit, now: now.boot)
+            promise: configuration.electionTimeout, drift: configuration.leaseDrift,
+            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit,
+            now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: snapshots.listing(),
             seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, machine: machine, now: now,

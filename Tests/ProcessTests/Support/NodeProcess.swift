@@ -7,6 +7,8 @@ final class NodeProcess {
     let folder: URL  // holds node.conf, the log and the data directory
     private var process: Process?
     private let owner: TestFolder  // lives as long as any node in it
+    /// A program that starts the server, with its own arguments; the server's command line follows them.
+    var launcher: [String] = []
 
     init(name: String, port: Int, in owner: TestFolder) {
         (self.name, self.port, self.owner) = (name, port, owner)
@@ -33,8 +35,9 @@ final class NodeProcess {
         let handle = try FileHandle(forWritingTo: output)
         try handle.seekToEnd()
         let process = Process()
-        process.executableURL = URL(filePath: Binary.path)
-        process.arguments = [configuration.path] + overrides
+        let command = launcher + [Binary.path, configuration.path] + overrides
+        process.executableURL = URL(filePath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.environment = Binary.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = handle

@@ -12,6 +12,7 @@ final class SmallDisk {
 
     private let path: String
     private let image: String
+    private var isFrozen = false
     private var foreign: String { path + "/foreign-file" }
 
     init(_ kind: Kind, megabytes: Int, at folder: URL) throws {
@@ -29,6 +30,7 @@ final class SmallDisk {
     }
 
     deinit {
+        thaw()
         _ = try? shell("umount -l \(path); rm -f \(image)")
     }
 
@@ -62,6 +64,20 @@ final class SmallDisk {
     }
 
     func free() { unlink(foreign) }
+
+    /// From now on every write and every sync hangs, as on a disk that does not answer. ext4 only.
+    func freeze() throws {
+        let result = try shell("fsfreeze -f \(path)")
+        guard result.code == 0 else { throw NotMounted(reason: result.output) }
+        isFrozen = true
+    }
+
+    /// They go on.
+    func thaw() {
+        guard isFrozen else { return }
+        isFrozen = false
+        _ = try? shell("fsfreeze -u \(path)")
+    }
 
     var freeBytes: Int {
         var status = statvfs()
