@@ -80,7 +80,7 @@ public struct Configuration: Sendable, Equatable {
     public var requestTimeout = Interval.milliseconds(5000)
     /// `queue-wait-limit`: how long a command may have to wait for others before it is refused; 0: as
     /// long as it takes.
-    public var queueWaitLimit = Interval.milliseconds(500)
+    public var queueWaitLimit = Interval.milliseconds(300)
     /// `busy-limit`: how long a node may be silent in one turn before it is taken for dead.
     public var busyLimit = Interval.milliseconds(10_000)
     /// `disk-stall-limit`: how long one log sync may take before the node is taken for dead.

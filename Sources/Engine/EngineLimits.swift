@@ -15,8 +15,10 @@ enum EngineLimits {
     static let fragmentBytesMax = 48 * 1024
     /// Pieces of one large command on their way (proposed, not applied); the rest waits at the origin.
     static let fragmentWindowBytes = 2 << 20
-    /// Unanswered commands of one origin for one group. Beyond it sessions are not read.
-    static let queueBytesMax = 16 << 20
+    /// Unanswered commands of one origin for one group: half a second's worth at a hundred thousand small
+    /// transactions per second. Beyond it commands are refused while the queue is answered slowly (see
+    /// AnswerRate), and otherwise sessions are not read.
+    static let queueBytesMax = 32 << 20
     /// Unanswered commands of one session. Beyond it the session is not executed further.
     static let sessionInFlightMax = 4096
     /// Replies kept for one origin; the oldest are forgotten first (the client gets -UNCERTAIN).

@@ -8,7 +8,7 @@ internal import RESP
 /// nobody is.
 ///
 /// The measure is the wait that a command has before it, at the rate at which its queue is answered
-/// (`AnswerRate`), against `queue-wait-limit`. A client's own commands do not count against it: a long
+/// (`AnswerRate`), against `queue-wait-limit`; and the bytes in it, while such a rate is known. A client's own commands do not count against it: a long
 /// pipeline over one connection is held back by that connection, as ever, and refused nothing.
 ///
 /// Replies are in order. So a command that is refused behind others of its connection is told so when
@@ -33,7 +33,9 @@ extension NodeState {
         guard let wait = routes[group].expectedWait(queue, without: own, now: now.boot) else {
             return false
         }
+        // A full queue would hold sessions back, where nobody sees them wait.
         return wait > configuration.queueWaitLimit
+            || own == 0 && routes[group].byteCount >= EngineLimits.queueBytesMax
     }
 
     /// Refuses the session's next command, which would have to wait too long.

@@ -24,7 +24,7 @@ public struct SwarmOptions: Sendable {
     public var heartbeat = Interval.milliseconds(75)
     public var requestTimeout = Interval.seconds(5)
     /// `queue-wait-limit`: so short in some runs that commands are refused for it.
-    public var queueWaitLimit = Interval.milliseconds(500)
+    public var queueWaitLimit = Interval.milliseconds(300)
     /// `raft-log-cache`: small, so that entries are read back from the disk.
     public var logCacheBytes = 64 << 20
     public var segmentBytes = 1 << 20
