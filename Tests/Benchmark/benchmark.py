@@ -28,6 +28,8 @@ def arguments():
     parser.add_argument("--clients", default="50", help="value for -c (50)")
     parser.add_argument("--nodes", type=int, default=3, help="Skein nodes (3)")
     parser.add_argument("--directive", action="append", default=[], metavar="'NAME VALUE'", help="for Skein's nodes")
+    parser.add_argument("--against", metavar="'NAME VALUE'",
+                        help="instead of Redis: a second cluster with this directive, on the same machine and disk")
     parser.add_argument("--no-redis", action="store_true", help="only Skein")
     parser.add_argument("--dir", default=os.path.join(servers.ROOT, "data"),
                         help="where both keep their files: on a real disk, else fsync costs nothing (data)")
@@ -69,12 +71,13 @@ class Contender:
         return (float(row["rps"]), float(row["p50_latency_ms"]), float(row["p99_latency_ms"]), used / requests * 1e6)
 
 
-def skein(options):
-    directives = [word for each in options.directive for word in ("--" + each.split(" ", 1)[0], each.split(" ", 1)[1])]
+def skein(options, *more):
+    directives = [word for each in [*options.directive, *more]
+                  for word in ("--" + each.split(" ", 1)[0], each.split(" ", 1)[1])]
     server = servers.Skein(options.nodes, *directives, parent=options.dir)
     nodes = server.nodes()  # followers first
     port = nodes[-1][1] if options.via == "leader" else nodes[0][1]
-    return Contender("skein, %d nodes" % options.nodes, server, port, server.pids())
+    return Contender(" ".join(more)[:15] or "skein, %d nodes" % options.nodes, server, port, server.pids())
 
 
 def redis(options):
@@ -87,7 +90,9 @@ def main():
     options = arguments()
     contenders = [skein(options)]
     try:
-        if not options.no_redis:
+        if options.against:
+            contenders.append(skein(options, options.against))
+        elif not options.no_redis:
             contenders.append(redis(options))
         results = {}
         for turn in range(options.rounds):
