@@ -285,6 +285,9 @@ public final class PairLiveness: Sendable {
         return true
     }
 
+    /// What is known of all peers, in the order in which they came to be known.
+    func snapshotOfPeers() -> [Peer] { state.withLock { $0.peers } }
+
     // MARK: Promising to peers
 
     /// Takes a ping: notes that its sender is well, and promises. nil for a stranger and for a ping of

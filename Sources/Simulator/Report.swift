@@ -5,6 +5,8 @@ public struct Report: Sendable {
     public let seed: UInt64
     public let options: String
     public var violations: [Violation] = []
+    /// What the scenario is about, and how often it took place; empty for a random run.
+    public var preconditions: [Precondition] = []
     /// Calls that were answered, rejected as not executed, and of unknown outcome.
     public var answered = 0
     public var rejected = 0
@@ -32,6 +34,12 @@ public struct Report: Sendable {
     /// in the trace of a replay.
     public var nodeLines: [String] = []
 
+    /// Something without which a scenario proves nothing.
+    public struct Precondition: Equatable, Sendable {
+        public var what: String
+        public var times: Int
+    }
+
     public init(seed: UInt64, options: String) {
         self.seed = seed
         self.options = options
@@ -48,6 +56,11 @@ public struct Report: Sendable {
         rejected += verdict.rejected
         unknown += verdict.unknown
         undecided += verdict.undecided
+    }
+
+    /// `times what` of all preconditions.
+    public var took: String {
+        preconditions.map { "\($0.times) \($0.what)" }.joined(separator: ", ")
     }
 
     /// One line about the run.

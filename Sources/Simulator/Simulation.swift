@@ -48,6 +48,8 @@ public final class Simulation {
     var checker = ReplicaChecker()
     var phase = Phase.safety
     var events = 0
+    /// What a scenario came by; see `Stage.met`.
+    var met: [Report.Precondition] = []
     /// Found by the simulation itself; others wait in the checker and the workloads.
     var violations: [Violation] = []
     /// Replies that clients have got.
@@ -257,6 +259,7 @@ public final class Simulation {
         }
         counts.add(network.counts)
         report.faults = counts
+        report.preconditions = met
         report.events = events
         report.simulated = now - .zero
         report.traceHash = trace.hash

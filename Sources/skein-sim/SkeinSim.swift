@@ -49,6 +49,19 @@ struct SkeinSim: ParsableCommand {
     @Option(help: "End processes at chosen moments (snapshot, rotation, recovery ...), so often.")
     var crashes: Int?
 
+    @Option(
+        help:
+            "Explore every course of events of a small group from one situation, or from 'all' of them."
+    )
+    var explore: String?
+
+    @Option(
+        help: "How many actions deep, for --explore; each situation has its own when not given.")
+    var depth: Int?
+
+    @Option(help: "How many states of a situation at most, for --explore.")
+    var states = 2_000_000
+
     @Flag(help: "List the scenarios.")
     var list = false
 
@@ -58,6 +71,9 @@ struct SkeinSim: ParsableCommand {
     @Flag(help: "Play each seed only once, without comparing two runs.")
     var once = false
 
+    @Flag(help: "End with the first seed, scenario or trial that fails.")
+    var untilFailure = false
+
     func run() throws {
         if list {
             for scenario in Scenario.all { print("\(scenario.name)  \(scenario.summary)") }
@@ -65,7 +81,7 @@ struct SkeinSim: ParsableCommand {
         }
         var session = Session(
             commit: Commit.current, seed: seed ?? UInt64.random(in: 1...999_999_999), once: once,
-            trace: trace, appendfsync: appendfsync)
+            trace: trace, appendfsync: appendfsync, untilFailure: untilFailure)
         session.announce()
         if let damage {
             let places = DamagePlace.allCases.filter { damage == "all" || "\($0)" == damage }
@@ -78,6 +94,15 @@ struct SkeinSim: ParsableCommand {
                 count: seeds ?? (damage == "all" ? 20 : 1), nodes: nodes.map { [$0] } ?? [3, 1])
         } else if let crashes {
             session.playCrashes(count: crashes)
+        } else if let explore {
+            let known = Exploration.situations
+            guard explore == "all" || known.contains(explore) else {
+                let names = known.joined(separator: ", ")
+                throw ValidationError("a situation is all, or one of \(names)")
+            }
+            session.explore(
+                known.filter { explore == "all" || $0 == explore },
+                depth: depth.map { .exactly($0) } ?? .standard, statesMax: states)
         } else if let scenario {
             try session.play(scenarios: scenario)
         } else {
@@ -106,6 +131,7 @@ struct Session {
     let once: Bool
     let trace: Bool
     let appendfsync: SyncMode?
+    let untilFailure: Bool
     private(set) var failures = 0
     private var seed: UInt64
     private var runs = 0
@@ -119,21 +145,28 @@ struct Session {
     private var asked: [FaultOptions.Disaster: Int] = [:]
     private let started = Clock.seconds
 
-    init(commit: String, seed: UInt64, once: Bool, trace: Bool, appendfsync: SyncMode?) {
+    init(
+        commit: String, seed: UInt64, once: Bool, trace: Bool, appendfsync: SyncMode?,
+        untilFailure: Bool
+    ) {
         self.commit = commit
         firstSeed = seed
         self.seed = seed
         self.once = once
         self.trace = trace
         self.appendfsync = appendfsync
+        self.untilFailure = untilFailure
     }
+
+    /// Nothing more is to be played.
+    var isEnough: Bool { untilFailure && failures > 0 }
 
     /// The first and the last line.
     func announce() { print("skein-sim: seed=\(seed) commit=\(commit)") }
 
     mutating func playSeeds(until limit: Limit) {
         let first = seed
-        while !isOver(limit) {
+        while !isOver(limit), !isEnough {
             seed = first &+ UInt64(runs)
             let mode = appendfsync
             let replay = "skein-sim \(seed)" + (mode.map { " --appendfsync \($0)" } ?? "")
@@ -159,7 +192,7 @@ struct Session {
         guard !chosen.isEmpty else {
             throw ValidationError("no scenario is called \(name); --list shows them")
         }
-        for scenario in chosen {
+        for scenario in chosen where !isEnough {
             let replay = "skein-sim \(seed) --scenario \(scenario.name)"
             CrashNotice.prepare(
                 "skein-sim: crashed; replay with: \(replay)\nskein-sim: seed=\(seed) commit=\(commit)\n"
@@ -187,6 +220,7 @@ struct Session {
         faults.add(report.faults)
         for disaster in report.disasters { asked[disaster, default: 0] += 1 }
         print(report.summary)
+        if !report.preconditions.isEmpty { print("  took place: \(report.took)") }
         guard !report.isClean else { return }
         failures += 1
         describe(report, replay: replay)

@@ -34,6 +34,9 @@ struct FrameInterposer {
     private(set) var stash: [[UInt8]] = []
     /// Where the kind stands in a frame: behind length and checksum.
     static let kindOffset = 8
+    static let raftKind: UInt8 = 3
+    /// Added to a type of Raft message: only frames with such a message.
+    static let ofRaft: UInt8 = 0x80
 
     static let preamble: [UInt8] = Array("SKEIN".utf8)
     static let preambleBytes = 8
@@ -58,9 +61,7 @@ struct FrameInterposer {
         }
         while let frame = nextFrame(from: position) {
             position = frame.endIndex
-            if frame.count > Self.kindOffset,
-                stashedKinds.contains(frame[frame.startIndex + Self.kindOffset])
-            {
+            if isStashed(frame) {
                 stash.append(Array(frame))
                 continue
             }
@@ -68,6 +69,16 @@ struct FrameInterposer {
         }
         partial.removeFirst(position)
         return out
+    }
+
+    private func isStashed(_ frame: ArraySlice<UInt8>) -> Bool {
+        guard frame.count > Self.kindOffset else { return false }
+        let kind = frame[frame.startIndex + Self.kindOffset]
+        if stashedKinds.contains(kind) { return true }
+        // Behind the kind: the group, in one byte as scenarios have them, and the type of message.
+        guard kind == Self.raftKind, frame.count > Self.kindOffset + 2 else { return false }
+        return stashedKinds.contains(
+            Self.ofRaft | frame[frame.startIndex + Self.kindOffset + 2])
     }
 
     private func nextFrame(from position: Int) -> ArraySlice<UInt8>? {

@@ -217,10 +217,11 @@ struct VirtualNetwork {
     }
 
     /// Delivers what was set aside, over whatever connection there is now.
-    mutating func releaseStash(from: Int, to: Int, now: Moment) {
-        stashedKinds[index(from, to)] = []
-        let frames = stashes[index(from, to)]
-        stashes[index(from, to)] = []
+    /// - Parameter first: only so many, the oldest; what comes goes on being set aside then.
+    mutating func releaseStash(from: Int, to: Int, first: Int? = nil, now: Moment) {
+        let frames = stashes[index(from, to)].prefix(first ?? .max)
+        stashes[index(from, to)].removeFirst(frames.count)
+        if first == nil { stashedKinds[index(from, to)] = [] }
         for number in live {
             guard let connection = connections[number], connection.isPeerLink,
                 connection.states == [.open, .open], !connection.isBroken

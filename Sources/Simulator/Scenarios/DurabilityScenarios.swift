@@ -86,7 +86,7 @@ extension Scenario {
                 read == .bulk(Array("\(round)".utf8)),
                 "round \(round): acknowledged \(round), after the restart \(read.summary)")
         }
-        try stage.require(torn > 0, "no sector was ever lost")
+        stage.met("sectors lost with their machine", times: torn)
     }
 
     private static func damage(_ stage: Stage) throws(ScenarioError) {
@@ -104,6 +104,7 @@ extension Scenario {
         try stage.expect(simulation.nodes[victim].isUp, "a damaged log keeps a node from its peers")
         try stage.require(
             simulation.nodes[victim].process?.isUnderRepair == true, "the damage met nothing")
+        stage.met("logs cut at damage", times: simulation.counts[.logCut])
         stage.freeze(leader)
         stage.pass(.seconds(5))
         try stage.expect(
@@ -131,6 +132,7 @@ extension Scenario {
         guard let refusal = simulation.nodes[leader].refusal else {
             throw .broken("a damaged log was accepted, and nobody has what it lacks")
         }
+        stage.met("starts refused")
         try stage.expect(
             refusal.contains("wal-") && refusal.contains("offset"),
             "the refusal does not say where: \(refusal)")
@@ -163,6 +165,7 @@ extension Scenario {
         try stage.require(simulation.apply(flip, to: leader, .entries), "nothing to damage")
         stage.start(victim)
         try stage.wait("the read to meet the damage") { simulation.counts[.damageMet] > 0 }
+        stage.met("reads of old entries that met damage", times: simulation.counts[.damageMet])
         try stage.wait("the log to be whole again", within: .seconds(20)) {
             simulation.counts[.repaired] > 0
                 && simulation.nodes[leader].process?.isUnderRepair == false
@@ -219,6 +222,7 @@ extension Scenario {
             let removed = try stage.call(2, ClientCommand("DEL", "f0"))
             try stage.expect(removed == .integer(1), "DEL on full disks: \(removed.summary)")
         }
+        stage.met("disks without room", times: simulation.counts[.diskFull])
         for node in stage.nodes { simulation.nodes[node].diskFullUntil = simulation.now }
         try stage.wait("writes to go on", within: .seconds(10)) {
             stage.nodes.allSatisfy { simulation.nodes[$0].toldSpace == .ample }
@@ -245,8 +249,7 @@ extension Scenario {
             guard case .unknown = Outcome(of: reply) else { continue }
             throw .broken("write \(number): \(reply.summary)")
         }
-        try stage.require(
-            stage.simulation.counts[.waitedForRoom] > 0, "the leader's log did not wait for room")
+        stage.met("logs that waited for room", times: stage.simulation.counts[.waitedForRoom])
         stage.pass(.seconds(10))
         try stage.wait("the leader's log to go on", within: .seconds(5)) {
             !stage.simulation.nodes[leader].waitsForRoom
@@ -267,8 +270,7 @@ extension Scenario {
         try stage.wait("the follower to catch up", within: .seconds(20)) {
             stage.reading(victim)?.applied ?? 0 >= last
         }
-        try stage.require(
-            stage.simulation.logReads > 0, "nothing had to be read from the disk")
+        stage.met("reads of old entries", times: stage.simulation.logReads)
     }
 
     private static func largeValuesPass(_ stage: Stage) throws(ScenarioError) {
@@ -297,6 +299,7 @@ extension Scenario {
         try stage.expect(
             stage.replies(1) == [.simple("OK")], "SET: \(stage.replies(1).map(\.summary))")
         try stage.require(pings > 3, "the large value was through at once")
+        stage.met("commands answered while a large value was on its way", times: pings)
         try stage.expect(
             worstPing < .milliseconds(50), "a PING took \(worstPing.milliseconds) ms")
         // A write shares the log with the large one; it must not wait for the whole of it.

@@ -76,6 +76,7 @@ extension Scenario {
                 + stage.simulation.clients[2].inFlight.count
             stage.kill(leader, powerCut: round % 2 == 0)
             try stage.require(inFlight > 0, "round \(round): nothing was in flight")
+            stage.met("commands in flight when their leader died", times: inFlight)
             for client in 1...2 {
                 let replies = try stage.awaitReplies(client)
                 try stage.expect(
@@ -104,6 +105,7 @@ extension Scenario {
             stage.pass(.milliseconds(500))
         }
         try stage.require(unknown > 20, "only \(unknown) commands were in flight at a death")
+        stage.met("commands in flight when their origin died", times: unknown)
         let executed = try stage.call(3, to: 1, ClientCommand("LLEN", "list:0")).number ?? 0
         try stage.require(executed > 20, "only \(executed) commands were executed")
     }
@@ -125,6 +127,9 @@ extension Scenario {
         let counts = stage.simulation.network.counts
         try stage.require(counts[.frameDuplicated] > 50, "few duplicates")
         try stage.require(counts[.frameReordered] > 50, "few reordered frames")
+        stage.met(
+            "frames that came twice or late",
+            times: counts[.frameDuplicated] + counts[.frameReordered])
     }
 
     /// C forwards to A in term t; the frames are set aside. B leads, C's commands run there. A leads
@@ -163,6 +168,8 @@ extension Scenario {
             stage.reading(first)?.term ?? 0 > oldTerm && second != first, "it is still the old term"
         )
         let before = try stage.call(2, to: second, ClientCommand("LLEN", "list:0"))
+        stage.met(
+            "frames of a term that was over", times: network().stashed(from: origin, to: first))
         stage.simulation.network.releaseStash(
             from: origin, to: first, now: stage.simulation.now)
         stage.pass(.seconds(1))
@@ -198,6 +205,9 @@ extension Scenario {
                 stage.simulation.network.breakConnection(
                     number, now: stage.simulation.now, halfOpenChance: 0)
             }
+            stage.met(
+                "frames of the leader that were lost with the link",
+                times: stage.simulation.network.stashed(from: leader, to: origin))
             stage.simulation.network.dropStash(from: leader, to: origin)
             let replies = try stage.awaitReplies(1)
             try stage.expect(
@@ -216,6 +226,7 @@ extension Scenario {
             let group = UInt32(round % 4 + 1)
             let victim = stage.leader(of: group) ?? node
             stage.kill(victim, powerCut: round % 2 == 0)
+            stage.met("nodes killed under load")
             stage.pass(.milliseconds(Int64(50 * round)))
             stage.start(victim)
         }

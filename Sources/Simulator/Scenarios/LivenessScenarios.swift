@@ -48,6 +48,7 @@ extension Scenario {
             stage.pass(.seconds(3))
             let bridge = stage.nodes.first { $0 != a && $0 != b } ?? 1
             try writesGoThrough(stage, nodes: [bridge], within: .seconds(5))
+            stage.met("writes over a bridge")
             let term = stage.reading(bridge)?.term ?? 0
             stage.pass(.seconds(3))
             try stage.expect(
@@ -70,6 +71,7 @@ extension Scenario {
                 }
             }
             try stage.wait("another leader") { stage.leader(except: old) != nil }
+            stage.met("leaders replaced because of a one-way cut")
             try writesGoThrough(stage, nodes: others, within: .seconds(5))
             stage.rejoin(old)
             stage.pass(.seconds(2))
@@ -84,6 +86,7 @@ extension Scenario {
         try stage.connect(1, to: stage.others(than: old)[0])
         stage.send(1, ClientCommand("SET", "k", "1"))
         try stage.wait("another leader", within: .seconds(15)) { stage.leader(except: old) != nil }
+        stage.met("leaders replaced because of a disk that hung")
         try writesGoThrough(stage, nodes: stage.others(than: old), within: .seconds(5))
     }
 
@@ -95,6 +98,7 @@ extension Scenario {
         try stage.expect(
             stage.reading(leader)?.term == term && stage.reading(leader)?.isLeader == true,
             "a busy loop cost an election")
+        stage.met("loops that stood still", times: stage.simulation.counts[.loopStall])
         try writesGoThrough(stage, nodes: Array(stage.nodes), within: .seconds(5))
     }
 
@@ -122,6 +126,7 @@ extension Scenario {
             try stage.require(
                 !stage.simulation.nodes[leader].isUp
                     || stage.simulation.nodes[leader].life > 1, "the node did not stop")
+            stage.met("writes during a hand-over", times: sent)
             if !stage.simulation.nodes[leader].isUp { stage.start(leader) }
             stage.pass(.seconds(2))
         }
@@ -161,6 +166,7 @@ extension Scenario {
             try stage.connect(1, to: origin)
             try stage.call(1, ClientCommand("SET", "f", "0"))
             stage.kill(leader)
+            stage.met("leaders killed")
             let before = stage.simulation.now
             let reply = try stage.call(1, ClientCommand("SET", "f", "1"))
             let took = stage.simulation.now - before

@@ -32,6 +32,7 @@ extension Scenario {
         try stage.expect(
             stage.simulation.nodes[others[0]].lines.contains { $0.contains("mute reason=") },
             "the wiped node does not say why it is mute")
+        stage.met("directories lost", times: stage.simulation.counts[.wipe])
         // With the third node gone, only the wiped one could make a majority.
         stage.kill(others[1])
         stage.pass(.seconds(3))
@@ -57,6 +58,7 @@ extension Scenario {
         let others = stage.others(than: leader)
         try stage.call(1, to: leader, ClientCommand("SET", "m", "1"))
         for node in others { wipe(stage, node) }
+        stage.met("directories lost", times: stage.simulation.counts[.wipe])
         stage.kill(leader)
         for node in others { stage.start(node) }
         stage.pass(.seconds(5))
@@ -92,6 +94,7 @@ extension Scenario {
             } else {
                 stage.kill(round % 3 + 1, powerCut: true)
             }
+            stage.met("first starts cut short")
             stage.pass(.milliseconds(Int64(round % 7) * 100))
             for node in stage.nodes { stage.start(node) }
             do throws(ScenarioError) {
@@ -118,6 +121,7 @@ extension Scenario {
         stage.start(2)
         stage.pass(.seconds(10))
         try stage.expect(stage.leader(of: 0) == nil, "founded without all members")
+        stage.met("seconds without one member", times: 10)
         stage.start(3)
         _ = try stage.waitForLeader()
         let reply = try stage.call(1, to: 3, ClientCommand("SET", "g", "1"))

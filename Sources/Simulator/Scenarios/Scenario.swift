@@ -22,8 +22,9 @@ public struct Scenario: Sendable {
 
     /// All scenarios, in the order in which they are listed and run.
     public static let all: [Scenario] =
-        readScenarios + forwardingScenarios + durabilityScenarios + membershipScenarios
-        + livenessScenarios + relaxedScenarios
+        readScenarios + leaseScenarios + forwardingScenarios + durabilityScenarios
+        + snapshotScenarios + membershipScenarios + livenessScenarios + electionScenarios
+        + logScenarios + relaxedScenarios
 
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
@@ -36,6 +37,10 @@ public struct Scenario: Sendable {
             try stage.boot()
             try play(stage)
             stage.dismissClients()
+            for precondition in simulation.met where precondition.times == 0 {
+                throw ScenarioError.precondition("there were no \(precondition.what)")
+            }
+            if simulation.met.isEmpty { throw ScenarioError.precondition("it counts nothing") }
             if simulation.foundSoFar.isEmpty { simulation.healAndSettle() }
         } catch {
             simulation.fail(error.isPrecondition ? "precondition" : "scenario", error.text)

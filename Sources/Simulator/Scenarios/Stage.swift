@@ -39,6 +39,16 @@ struct Stage {
         if !holds { throw .precondition(what) }
     }
 
+    /// Notes that what the scenario is about has taken place, so often. Every scenario says so of something;
+    /// what came about not once in the whole of it is a failure.
+    func met(_ what: String, times: Int = 1) {
+        if let known = simulation.met.firstIndex(where: { $0.what == what }) {
+            simulation.met[known].times += times
+        } else {
+            simulation.met.append(Report.Precondition(what: what, times: times))
+        }
+    }
+
     func expect(_ holds: Bool, _ what: String) throws(ScenarioError) {
         if !holds { throw .broken(what) }
     }

@@ -1,0 +1,273 @@
+internal import Bytes
+internal import Raft
+
+/// Where an exploration begins, and what may happen from there: a course of events that leads to something
+/// delicate, and a budget for everything that is not forced.
+struct ModelSituation: Sendable {
+    let name: String
+    let summary: String
+    var nodes = 3
+    var readLease = true
+    /// Length of one `pass`.
+    var step = Interval.milliseconds(75)
+    /// How fast each node's clock runs, in parts per million.
+    var ratesPPM: [Int64] = [0, 0, 0]
+    /// Nodes whose disk writes at once.
+    var disksAreQuick: Set<Int> = []
+    /// Nodes that may restart.
+    var restarting: Set<Int> = []
+    var pings: [(from: Int, to: Int)] = []
+    var changesMembers = false
+    var budget = ModelBudget()
+    /// Depths for which the situation is meant: quick ones for tests, and by default.
+    var depth = (quick: 5, standard: 9)
+    /// Leads to where the exploration begins.
+    var prepare: @Sendable (ModelWorld) -> Void = { _ in }
+
+    var members: [NodeID] { (1...nodes).map { NodeID(UInt16($0)) } }
+
+    func configuration(of id: NodeID) -> RaftConfiguration {
+        var configuration = RaftConfiguration(id: id, group: GroupID(1), members: members)
+        configuration.readLease = readLease
+        // One entry an append: what could come apart on a link comes apart here.
+        configuration.appendBytesMax = 1
+        return configuration
+    }
+}
+
+extension ModelSituation {
+    static let all: [ModelSituation] = [
+        election, transfer, lease, restartedGranter, reads, unwritten, olderTerm, replaced, removal,
+    ]
+
+    /// Nobody leads, everybody may campaign, disks are slow, processes end.
+    private static var election: ModelSituation {
+        var situation = ModelSituation(
+            name: "election", summary: "a first election with slow disks and restarts")
+        situation.restarting = [1, 2]
+        situation.budget = ModelBudget(passes: 1, restarts: 1, duplicates: 1)
+        situation.depth = (6, 11)
+        situation.prepare = { world in world.wait(.milliseconds(460)) }
+        return situation
+    }
+
+    /// A leader with a lease hands over.
+    private static var transfer: ModelSituation {
+        var situation = ModelSituation(
+            name: "transfer", summary: "a leader with a lease hands over while writes come in")
+        situation.disksAreQuick = [1, 2, 3]
+        situation.budget = ModelBudget(passes: 1, pings: 1, proposals: 1, transfers: 1)
+        situation.pings = [(1, 2)]
+        situation.depth = (6, 11)
+        situation.prepare = { world in world.lead(1) }
+        return situation
+    }
+
+    /// Node 3 has not heard of the leader for long, node 2 has: it is bound for as long as it promised, by a
+    /// clock that is fast, to a leader whose clock is slow.
+    private static var lease: ModelSituation {
+        var situation = ModelSituation(
+            name: "lease", summary: "a lease near its end, clocks as different as they may be")
+        situation.disksAreQuick = [1, 2, 3]
+        situation.ratesPPM = [-38_000, 40_000, 0]
+        situation.budget = ModelBudget(passes: 4, pings: 1, proposals: 0)
+        situation.pings = [(1, 2)]
+        situation.depth = (7, 13)
+        situation.prepare = { world in
+            world.lead(1)
+            world.wait(.milliseconds(450))
+            world.run(.tick(3))
+            world.drop()
+            world.exchange(1, 2)
+        }
+        return situation
+    }
+
+    /// As before, but the one that is bound restarts.
+    private static var restartedGranter: ModelSituation {
+        var situation = lease.named(
+            "restarted-granter", "a node restarts while it is bound by a promise")
+        situation.ratesPPM = [0, 0, 0]
+        situation.restarting = [2]
+        situation.budget = ModelBudget(passes: 2, restarts: 1)
+        situation.depth = (7, 12)
+        return situation
+    }
+
+    /// Without leases: node 1 has asked for a round that was not answered yet when node 2 was elected and
+    /// wrote; the answers, and node 1's next read, come after that.
+    private static var reads: ModelSituation {
+        var situation = ModelSituation(
+            name: "reads", summary: "a deposed leader is read, with answers of an earlier round")
+        situation.readLease = false
+        situation.disksAreQuick = [1, 2, 3]
+        situation.budget = ModelBudget(duplicates: 1, proposals: 1, reads: 2)
+        situation.depth = (4, 8)
+        situation.prepare = { world in
+            world.lead(1)
+            world.run(.read(1))
+            world.deliverAll(from: 1, to: 2)
+            world.run(.propose(1))
+            world.deliverAll(from: 1, to: 3)
+            world.wait(.milliseconds(460))
+            world.elect(3, by: [2])
+        }
+        return situation
+    }
+
+    /// Two entries on their way, disks are slow, everybody may restart.
+    private static var unwritten: ModelSituation {
+        var situation = ModelSituation(
+            name: "unwritten", summary: "entries that not every disk has, and restarts")
+        situation.restarting = [1, 2]
+        situation.budget = ModelBudget(restarts: 2, duplicates: 1, proposals: 2)
+        situation.depth = (5, 9)
+        situation.prepare = { world in
+            world.lead(1)
+            world.run(.propose(1))
+        }
+        return situation
+    }
+
+    /// Figure 8 of the paper: node 1 leads again, with an entry of its first term that only it has; node 2
+    /// has one of a later term.
+    private static var olderTerm: ModelSituation {
+        var situation = ModelSituation(
+            name: "older-term", summary: "a leader has an entry of an older term to replicate")
+        situation.disksAreQuick = [1, 2]
+        situation.restarting = [3]
+        situation.budget = ModelBudget(passes: 1, restarts: 1)
+        situation.step = .milliseconds(460)
+        situation.depth = (5, 10)
+        situation.prepare = { world in
+            world.lead(1)
+            world.run(.propose(1))
+            world.drop()
+            world.wait(.milliseconds(460))
+            world.elect(2, by: [3], tellsOthers: false)
+            world.drop()
+            world.wait(.milliseconds(460))
+            world.run(.restart(1, keeping: true))
+            world.wait(.milliseconds(920))
+            world.elect(1, by: [3], tellsOthers: false)
+        }
+        return situation
+    }
+
+    /// Node 3 has entries of node 1 under way to its disk that node 2, which leads now, replaces.
+    private static var replaced: ModelSituation {
+        var situation = ModelSituation(
+            name: "replaced", summary: "entries are replaced while the disk still writes them")
+        situation.disksAreQuick = [2]
+        situation.restarting = [3]
+        situation.budget = ModelBudget(restarts: 1, duplicates: 1, proposals: 1)
+        situation.depth = (5, 10)
+        situation.prepare = { world in
+            world.lead(1)
+            world.run(.propose(1))
+            world.run(.propose(1))
+            world.deliverAll(from: 1, to: 3)
+            world.drop()
+            // Its own disk was as slow: it starts without them.
+            world.run(.restart(1, keeping: false))
+            world.wait(.milliseconds(920))
+            world.elect(2, by: [1], tellsOthers: false)
+        }
+        return situation
+    }
+
+    /// Members change: any node, also the leader, is removed.
+    private static var removal: ModelSituation {
+        var situation = ModelSituation(
+            name: "removal", summary: "a node is removed, right after an election or later")
+        situation.changesMembers = true
+        situation.disksAreQuick = [1, 2, 3]
+        situation.budget = ModelBudget(passes: 1, proposals: 1, removals: 1)
+        situation.depth = (6, 10)
+        situation.prepare = { world in
+            world.lead(1, commits: false)
+            world.exchange(1, 2)
+            world.exchange(2, 1)
+            world.exchange(1, 3)
+            world.exchange(3, 1)
+        }
+        return situation
+    }
+
+    private func named(_ name: String, _ summary: String) -> ModelSituation {
+        var other = ModelSituation(name: name, summary: summary)
+        other.step = step
+        other.disksAreQuick = disksAreQuick
+        other.prepare = prepare
+        return other
+    }
+}
+
+/// What situations are prepared with: actions without a budget.
+extension ModelWorld {
+    func run(_ action: ModelAction) { perform(action) }
+
+    func wait(_ interval: Interval) { time += interval.nanoseconds }
+
+    /// Everything arrives and is written, until nothing is left to do.
+    func settle(among members: [Int]? = nil) {
+        let members = members ?? Array(numbers)
+        for _ in 0..<400 {
+            let next = actions().first { action in
+                switch action {
+                case .deliver(let from, let to, _): members.contains(from) && members.contains(to)
+                case .sync(let node): members.contains(node)
+                default: false
+                }
+            }
+            guard let next else { return }
+            perform(next)
+        }
+        invariantFailed("a small model does not come to rest")
+    }
+
+    /// Pings, and the answer arrives.
+    func exchange(_ from: Int, _ to: Int) {
+        perform(.ping(from, to))
+        deliverAll(from: to, to: from)
+    }
+
+    /// All that is on its way from one node to another arrives.
+    func deliverAll(from: Int, to: Int) {
+        while flightCount(from: from, to: to) > 0 {
+            perform(.deliver(from: from, to: to, position: 0))
+        }
+    }
+
+    /// A node campaigns, and wins by the votes of some; `tellsOthers`: and replicates to them.
+    func elect(_ number: Int, by voters: [Int], tellsOthers: Bool = true) {
+        for _ in 0..<8 where !node(number).core.isLeader {
+            if node(number).core.nextDeadline > now(node(number)) { wait(.milliseconds(300)) }
+            perform(.tick(number))
+            for _ in 0..<6 where !node(number).core.isLeader {
+                for member in voters + [number] {
+                    while !node(member).disk.pending.isEmpty { perform(.sync(member)) }
+                }
+                for voter in voters {
+                    deliverAll(from: number, to: voter)
+                    while !node(voter).disk.pending.isEmpty { perform(.sync(voter)) }
+                    guard !node(number).core.isLeader else { break }
+                    deliverAll(from: voter, to: number)
+                }
+            }
+        }
+        invariant(node(number).core.isLeader, "\(situation.name): n\(number) is not elected")
+        if tellsOthers { settle(among: voters + [number]) }
+    }
+
+    /// From the beginning: a node leads, and holds the lease of all.
+    func lead(_ number: Int, commits: Bool = true) {
+        wait(.milliseconds(460))
+        let others = numbers.filter { $0 != number }
+        elect(number, by: others, tellsOthers: commits)
+        guard commits else { return }
+        for other in others { exchange(number, other) }
+        for other in others { exchange(other, number) }
+        settle()
+    }
+}

@@ -1,0 +1,178 @@
+internal import Bytes
+internal import Raft
+
+/// What must hold in every state of a small model:
+///
+/// 1. At most one node leads in a term, and nobody votes twice in one.
+/// 2. What is committed never changes, was committed by an entry of the leader's own term, and is durable
+///    on a majority of every set of voters that decided.
+/// 3. What a message says is durable when it leaves: a vote, a candidacy with its log, an acknowledgement.
+/// 4. While a leader holds the lease nobody leads in a later term, and it knows all that is committed.
+/// 5. A read that a round confirmed sees all that was committed when it began.
+/// 6. Nobody votes for another, nor campaigns, while bound by a promise.
+extension ModelWorld {
+    func checkTurn(of node: ModelNode, before: ModelBefore) {
+        if walks { node.core.checkInvariants() }
+        if before.boot == node.boot {
+            if node.core.term < before.term {
+                history.fail("\(node.id) went back to an older term")
+            }
+            if node.core.commit < before.commit { history.fail("\(node.id) took a commit back") }
+        }
+        if node.core.role == .leader, history.leads(node.id, in: node.core.term) {
+            occurred.insert(.election)
+            if node.core.electionReason == .transfer { occurred.insert(.handOver) }
+        }
+        if node.core.members.isJoint { occurred.insert(.jointInForce) }
+        checkCommit(of: node, before: before)
+        checkPromise(of: node, before: before)
+        checkRead(of: node)
+    }
+
+    private func checkCommit(of node: ModelNode, before: ModelBefore) {
+        let isNew = node.core.commit > history.committed.count
+        if isNew { occurred.insert(.committed) }
+        for index in 0..<node.core.commit where index < node.core.log.lastIndex {
+            guard let term = node.core.log.term(at: index + 1) else { continue }
+            history.commits(term, at: Int(index) + 1, on: node.id)
+        }
+        guard isNew else { return }
+        if node.core.role == .leader, history.committed.last != node.core.term {
+            history.fail(
+                "\(node.id) committed an entry of term \(history.committed.last ?? 0) by counting")
+        }
+        let sets = [node.core.members.voters, node.core.members.outgoing]
+        for voters in sets where !voters.isEmpty && node.core.role == .leader {
+            let holders = voters.count { voter in
+                isDurable(history.committed.count, on: self.node(Int(voter.raw)))
+            }
+            if holders <= voters.count / 2 {
+                history.fail(
+                    "entry \(history.committed.count) is committed and durable on \(holders)")
+            }
+        }
+    }
+
+    private func isDurable(_ index: Int, on node: ModelNode) -> Bool {
+        node.disk.term(at: index) == history.committed[index - 1]
+    }
+
+    private func checkRead(of node: ModelNode) {
+        guard let read = node.read else { return }
+        guard node.core.role == .leader, node.core.term == read.term else {
+            node.read = nil
+            occurred.insert(.readDropped)
+            return
+        }
+        guard node.core.confirmedReadRound >= read.round else { return }
+        node.read = nil
+        occurred.insert(.readConfirmed)
+        if node.core.commit < read.mustSee {
+            history.fail(
+                "\(node.id) reads as of \(node.core.commit), \(read.mustSee) was committed")
+        }
+    }
+
+    /// After every action, of all nodes: time may have passed.
+    func checkEverywhere() {
+        for node in nodes where node.core.role == .leader {
+            for other in nodes where other.core.role == .leader && other.core.term > node.core.term
+            {
+                occurred.insert(.twoLeaders)
+            }
+            guard node.core.holdsLease(now: now(node), liveness: node.liveness) else { continue }
+            occurred.insert(.leaseHeld)
+            for other in nodes where other !== node {
+                if other.core.role == .candidate || other.core.role == .preCandidate {
+                    occurred.insert(.leaseChallenged)
+                }
+                if other.core.role == .leader, other.core.term > node.core.term {
+                    history.fail("\(node.id) holds the lease while \(other.id) leads")
+                }
+            }
+            if node.core.commit < history.committed.count {
+                history.fail("\(node.id) holds the lease and lacks what is committed")
+            }
+        }
+        guard !situation.changesMembers else { return }
+        for index in history.committed.indices {
+            let holders = nodes.count { isDurable(index + 1, on: $0) }
+            if holders <= situation.nodes / 2 {
+                history.fail("entry \(index + 1) is committed and durable on \(holders) only")
+            }
+        }
+    }
+
+    // MARK: Messages
+
+    /// A message leaves: is what it says durable?
+    func checkLeaving(_ message: RaftMessage, of node: ModelNode, to: NodeID) {
+        let disk = node.disk
+        switch message.body {
+        case .voteReply(let isGranted):
+            occurred.insert(isGranted ? .voteGiven : .voteRefused)
+            guard isGranted else { return }
+            history.votes(node.id, for: to, in: message.term)
+            let isKept = disk.term > message.term || disk.term == message.term && disk.vote == to
+            if !isKept {
+                history.fail("the vote of \(node.id) for \(to) leaves before it is durable")
+            }
+        case .vote(let lastIndex, let lastTerm, _):
+            history.votes(node.id, for: node.id, in: message.term)
+            let isKept =
+                disk.term > message.term || disk.term == message.term && disk.vote == node.id
+            if !isKept || lastIndex > 0 && disk.term(at: Int(lastIndex)) != lastTerm {
+                history.fail("\(node.id) asks for votes by what is not durable")
+            }
+        case .appendReply(let reply):
+            if reply.rejected {
+                occurred.insert(.appendRefused)
+                return
+            }
+            if disk.term < message.term { history.fail("\(node.id) speaks in a term not durable") }
+            if reply.index > disk.entries.count {
+                history.fail(
+                    "\(node.id) acknowledges \(reply.index), durable is \(disk.entries.count)")
+            }
+            noteQuoted(reply.followEpoch, by: node, to: Int(to.raw), term: message.term)
+        default: break
+        }
+    }
+
+    // MARK: Promises
+
+    private func noteQuoted(_ epoch: UInt64, by node: ModelNode, to leader: Int, term: Term) {
+        guard epoch != 0 else { return }
+        node.quoted = ModelNode.Quoted(
+            leader: leader, leaderBoot: self.node(leader).boot, term: term, epoch: epoch)
+    }
+
+    /// A message that lets its receiver go from what it promised (L3).
+    func noteFreedom(of node: ModelNode, by message: RaftMessage, from sender: Int) {
+        guard let quoted = node.quoted, message.term >= quoted.term else { return }
+        switch message.body {
+        case .append where message.term > quoted.term: node.quoted?.isFree = true
+        case .vote(_, _, transfer: true): node.quoted?.isFree = true
+        case .timeoutNow, .steppedDown, .preVote, .vote, .probeReply:
+            if sender == quoted.leader { node.quoted?.isFree = true }
+        default: break
+        }
+    }
+
+    private func checkPromise(of node: ModelNode, before: ModelBefore) {
+        guard let quoted = node.quoted, !quoted.isFree, node.core.term > quoted.term,
+            node.core.term > before.term || node.core.vote != nil,
+            let vote = node.core.vote, vote != NodeID(UInt16(quoted.leader)),
+            self.node(quoted.leader).boot == quoted.leaderBoot
+        else { return }
+        let isBound = node.promises.contains {
+            $0.to == quoted.leader && $0.epoch == quoted.epoch && $0.until > now(node)
+        }
+        if isBound {
+            history.fail(
+                "\(node.id) votes for \(vote) in term \(node.core.term), bound to n\(quoted.leader)"
+            )
+        }
+        node.quoted?.isFree = true
+    }
+}

@@ -1,0 +1,167 @@
+internal import Bytes
+
+/// Elections amid power cuts, cut links and idle groups: S8, S12, S13 and S16 of the list.
+extension Scenario {
+    static let electionScenarios: [Scenario] = [
+        Scenario(
+            "election-power-cuts",
+            "the power goes at every moment of an election: nobody votes twice", options: slowDisks,
+            play: electionPowerCuts),
+        Scenario(
+            "cut-off-node-returns",
+            "a node that was cut off for long comes back, and costs no election", play: nodeReturns),
+        Scenario(
+            "all-graphs",
+            "every directed graph of links between three nodes: a connected majority goes on",
+            play: allGraphs),
+        Scenario(
+            "idle-groups",
+            "a node that leads many idle groups dies: all are led again, and know what is committed",
+            options: manyGroups, play: idleGroups),
+    ]
+
+    private static func slowDisks() -> SwarmOptions {
+        var options = threeNodes()
+        options.disk.sync = .milliseconds(1) ... .milliseconds(3)
+        options.disk.survival = 0.3
+        return options
+    }
+
+    private static func manyGroups() -> SwarmOptions {
+        var options = threeNodes()
+        options.groups = 60
+        return options
+    }
+
+    /// Any two nodes lose power again and again while they elect, each time a little later.
+    private static func electionPowerCuts(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 1...40 {
+            let leader = try stage.waitForLeader()
+            let term = stage.reading(leader)?.term ?? 0
+            stage.kill(leader, powerCut: round % 2 == 0)
+            // Its followers campaign some time after its last ping; then cuts, dense in time.
+            _ = simulation.advance(within: .seconds(2)) {
+                stage.nodes.contains { stage.reading($0)?.term ?? 0 > term }
+            }
+            stage.pass(.microseconds(Int64(round % 20) * 300))
+            let isOpen = stage.leader(except: leader) == nil
+            for other in stage.others(than: leader) { stage.kill(other, powerCut: true) }
+            if isOpen { stage.met("elections cut short") }
+            for node in stage.nodes.shuffled(using: &simulation.faultRandom) {
+                stage.start(node)
+                stage.pass(.milliseconds(Int64(round % 5) * 60))
+            }
+            _ = try stage.waitForLeader()
+        }
+        let reply = try stage.call(1, to: try stage.waitForLeader(), ClientCommand("SET", "v", "1"))
+        try stage.expect(reply == .simple("OK"), "SET: \(reply.summary)")
+    }
+
+    private static func nodeReturns(_ stage: Stage) throws(ScenarioError) {
+        for round in 0..<6 {
+            let leader = try stage.waitForLeader()
+            let term = stage.reading(leader)?.term
+            let other = stage.others(than: leader)[round % 2]
+            let asked = stage.simulation.nodes[other].lines.count { $0.contains("preCandidate") }
+            stage.isolate(other)
+            // Also across a restart, which forgets that there is a leader.
+            if round >= 3 {
+                stage.kill(other)
+                stage.start(other)
+            }
+            stage.pass(.seconds(4))
+            let nowAsked = stage.simulation.nodes[other].lines.count { $0.contains("preCandidate") }
+            if nowAsked > asked { stage.met("nodes that asked for votes in vain") }
+            stage.rejoin(other)
+            stage.pass(.seconds(2))
+            try stage.expect(
+                stage.reading(leader)?.isLeader == true && stage.reading(leader)?.term == term,
+                "round \(round): a node that came back cost an election")
+            try stage.expect(
+                stage.reading(other)?.term == term, "round \(round): it did not find back")
+            let reply = try stage.call(1, to: other, ClientCommand("SET", "c", "\(round)"))
+            try stage.expect(reply == .simple("OK"), "SET: \(reply.summary)")
+        }
+    }
+
+    private static func allGraphs(_ stage: Stage) throws(ScenarioError) {
+        let pairs: [(from: Int, to: Int)] = stage.nodes.flatMap { from in
+            stage.nodes.filter { $0 != from }.map { (from, $0) }
+        }
+        for graph in 0..<(1 << pairs.count) {
+            let isCut = { (pair: Int) in graph >> pair & 1 == 1 }
+            for pair in pairs.indices where isCut(pair) {
+                stage.block(from: pairs[pair].from, to: pairs[pair].to)
+            }
+            // Two that hear each other are a majority; one of them must serve, and whoever else leads
+            // must have noticed that it does not.
+            var couple: (Int, Int)?
+            for one in stage.nodes {
+                for other in stage.nodes where one < other {
+                    let cuts = pairs.indices.filter {
+                        isCut($0) && Set([pairs[$0].from, pairs[$0].to]) == [one, other]
+                    }
+                    if cuts.isEmpty { couple = (one, other) }
+                }
+            }
+            if let couple {
+                stage.pass(.milliseconds(200))
+                let began = stage.simulation.now
+                try stage.connect(1, to: couple.0)
+                let reply = try stage.call(
+                    1, ClientCommand("SET", "g", "\(graph)"), within: .seconds(6))
+                try stage.expect(
+                    reply == .simple("OK"), "graph \(graph), node \(couple.0): \(reply.summary)")
+                try stage.expect(
+                    stage.simulation.now - began < .seconds(3),
+                    "graph \(graph): a write took \((stage.simulation.now - began).milliseconds) ms"
+                )
+                if graph > 0 { stage.met("graphs with a connected majority") }
+            } else {
+                stage.pass(.seconds(1))
+                stage.met("graphs without one")
+            }
+            for pair in pairs.indices where isCut(pair) {
+                stage.unblock(from: pairs[pair].from, to: pairs[pair].to)
+            }
+            stage.pass(.milliseconds(700))
+            _ = try stage.waitForLeader()
+        }
+    }
+
+    private static func idleGroups(_ stage: Stage) throws(ScenarioError) {
+        let groups = UInt32(stage.simulation.options.groups)
+        func leads(_ node: Int) -> Int {
+            (1...groups).count { stage.reading(node, $0)?.isLeader == true }
+        }
+        for round in 1...4 {
+            // A last write to some groups, and then nothing.
+            let some = try stage.waitForLeader()
+            for key in 0..<20 {
+                try stage.call(1, to: some, ClientCommand("SET", "idle\(round):\(key)", "1"))
+            }
+            stage.pass(.seconds(2))
+            for group in 1...groups {
+                let commits = stage.nodes.map { stage.reading($0, group)?.applied }
+                try stage.expect(
+                    Set(commits).count == 1,
+                    "round \(round): group \(group) is at rest and not everywhere applied: \(commits)"
+                )
+            }
+            guard let victim = stage.nodes.max(by: { leads($0) < leads($1) }) else { return }
+            stage.met("sleeping groups whose leader died", times: leads(victim))
+            stage.kill(victim)
+            let began = stage.simulation.now
+            try stage.wait("all groups to be led again", within: .seconds(10)) {
+                (1...groups).allSatisfy { stage.leader(of: $0, except: victim) != nil }
+            }
+            try stage.expect(
+                stage.simulation.now - began < .seconds(3),
+                "round \(round): \((stage.simulation.now - began).milliseconds) ms without a leader"
+            )
+            stage.start(victim)
+            stage.pass(.seconds(2))
+        }
+    }
+}

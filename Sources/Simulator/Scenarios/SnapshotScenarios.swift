@@ -1,0 +1,152 @@
+internal import Bytes
+
+/// Snapshots and the log that they stand for: S14 and S10 of the list.
+extension Scenario {
+    static let snapshotScenarios: [Scenario] = [
+        Scenario(
+            "snapshot-power-cuts",
+            "the power goes everywhere while snapshots are written and logs cut behind them",
+            options: smallLogs, play: snapshotPowerCuts),
+        Scenario(
+            "behind-the-log",
+            "a follower needs what is in no log any more, and nothing new is written",
+            options: smallLogs, play: behindTheLog),
+        Scenario(
+            "snapshot-chase",
+            "a follower with a slow disk is sent snapshots while the leader goes on cutting its log",
+            options: smallLogs, play: snapshotChase),
+        Scenario(
+            "snapshot-replies",
+            "a command is repeated to a node that has only a snapshot of its first execution",
+            options: smallLogs, play: snapshotReplies),
+    ]
+
+    private static func smallLogs() -> SwarmOptions {
+        var options = threeNodes()
+        options.segmentBytes = 32 << 10
+        options.walMaxSize = 96 << 10
+        options.disk.survival = 0
+        return options
+    }
+
+    private static let value = String(repeating: "s", count: 1500)
+
+    private static func write(
+        _ stage: Stage, _ count: Int, _ prefix: String, at node: Int
+    ) throws(ScenarioError) {
+        try stage.connect(1, to: node)
+        for number in 0..<count {
+            let reply = try stage.call(1, ClientCommand("SET", "\(prefix)\(number % 40)", value))
+            try stage.expect(reply == .simple("OK"), "SET: \(reply.summary)")
+        }
+    }
+
+    private static func snapshotPowerCuts(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 1...20 {
+            let leader = try stage.waitForLeader()
+            try write(stage, 45, "r\(round % 4):", at: leader)
+            let last = try stage.call(1, ClientCommand("SET", "last", "\(round)"))
+            try stage.expect(last == .simple("OK"), "SET: \(last.summary)")
+            // At a moment of a snapshot, or right after one became durable.
+            let before = simulation.snapshotsDurable
+            let isNear = simulation.advance(within: .seconds(1)) {
+                simulation.snapshotsDurable > before
+                    || round % 2 == 0
+                        && stage.nodes.contains { simulation.nodes[$0].snapshots.hasPart }
+            }
+            if isNear { stage.met("power cuts at a snapshot") }
+            stage.pass(.microseconds(Int64(round % 7) * 150))
+            for node in stage.nodes { stage.kill(node, powerCut: true) }
+            for node in stage.nodes { stage.start(node) }
+            let next = try stage.waitForLeader()
+            let read = try stage.call(2, to: next, ClientCommand("GET", "last"))
+            try stage.expect(
+                read == .bulk(Array("\(round)".utf8)), "round \(round): \(read.summary)")
+        }
+        stage.met("snapshots that a start loaded", times: simulation.snapshotsLoaded)
+    }
+
+    private static func behindTheLog(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 1...3 {
+            let leader = try stage.waitForLeader()
+            let victim = stage.others(than: leader)[round % 2]
+            stage.kill(victim)
+            let installed = simulation.snapshotsInstalled
+            try write(stage, 220, "b\(round):", at: leader)
+            stage.pass(.seconds(2))
+            stage.start(victim)
+            let wanted = stage.reading(leader)?.applied ?? 0
+            // Nothing new is written meanwhile; only an election may add an entry.
+            try stage.wait("the follower to have everything", within: .seconds(15)) {
+                stage.reading(victim)?.applied ?? 0 >= wanted
+            }
+            stage.met(
+                "snapshots that came from a peer", times: simulation.snapshotsInstalled - installed)
+            let read = try stage.call(2, to: victim, ClientCommand("STRLEN", "b\(round):7"))
+            try stage.expect(read == .integer(1500), "round \(round): \(read.summary)")
+        }
+    }
+
+    private static func snapshotChase(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        let leader = try stage.waitForLeader()
+        let victim = stage.others(than: leader)[0]
+        stage.kill(victim)
+        try write(stage, 220, "c", at: leader)
+        stage.start(victim)
+        simulation.nodes[victim].diskSlowness = 40
+        let installed = simulation.snapshotsInstalled
+        let written = simulation.snapshotsDurable
+        for burst in 0..<8 {
+            try write(stage, 60, "c\(burst):", at: leader)
+            stage.pass(.milliseconds(50))
+        }
+        let wanted = stage.reading(leader)?.applied ?? 0
+        try stage.wait("the slow follower to catch up", within: .seconds(30)) {
+            stage.reading(victim)?.applied ?? 0 >= wanted
+        }
+        stage.met(
+            "snapshots installed at a slow disk", times: simulation.snapshotsInstalled - installed)
+        stage.met("snapshots written meanwhile", times: simulation.snapshotsDurable - written)
+    }
+
+    /// An origin that was cut off sends again what was executed; meanwhile everybody else began from
+    /// snapshots that were taken later.
+    private static func snapshotReplies(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 1...3 {
+            let leader = try stage.waitForLeader()
+            let origin = stage.others(than: leader)[round % 2]
+            let rest = stage.others(than: origin)
+            // The origin hears nothing of what becomes of its command.
+            for node in rest {
+                simulation.network.stash(
+                    kinds: [Stage.raftFrame, Stage.replyFrame], from: node, to: origin)
+            }
+            try stage.connect(2, to: origin)
+            let before = stage.reading(leader)?.applied ?? 0
+            stage.send(2, ClientCommand("INCR", "once"))
+            try stage.wait("the command to be executed") {
+                stage.reading(leader)?.applied ?? 0 > before
+            }
+            try stage.require(stage.replies(2).isEmpty, "the origin was answered")
+            try write(stage, 200, "w\(round):", at: leader)
+            stage.pass(.seconds(1))
+            let loaded = simulation.snapshotsLoaded
+            for node in rest { stage.kill(node) }
+            for node in rest { stage.start(node) }
+            try stage.wait("another leader") {
+                rest.contains { stage.reading($0)?.isLeader == true }
+            }
+            stage.met("states from a snapshot", times: simulation.snapshotsLoaded - loaded)
+            for node in rest { simulation.network.dropStash(from: node, to: origin) }
+            let replies = try stage.awaitReplies(2, within: .seconds(15))
+            try stage.expect(
+                replies == [.integer(Int64(round))],
+                "round \(round): the repeated command was answered by \(replies.map(\.summary))")
+            stage.pass(.seconds(2))
+        }
+    }
+}
