@@ -53,7 +53,8 @@ extension Configuration {
         if join, !initialCluster.isEmpty {
             return Conflict(
                 directives: ["join", "initial-cluster"],
-                reason: "a node founds a cluster (initial-cluster) or joins one (join yes), not both"
+                reason:
+                    "a node founds a cluster (initial-cluster) or joins one (join yes), not both"
             )
         }
         guard !initialCluster.isEmpty else { return nil }

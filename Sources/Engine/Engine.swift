@@ -354,6 +354,9 @@ public struct Engine: ~Copyable {
         }
     }
 
+    /// All nodes of the cluster, those that are leaving among them; empty before genesis.
+    public var memberIDs: [NodeID] { node.map?.members.map { NodeID($0.id) } ?? [] }
+
     /// Equal on all nodes of the cluster; nil before genesis.
     public var clusterToken: UInt64? { node.map?.clusterID.high }
 

@@ -30,7 +30,9 @@ public struct Farewell: Equatable, Sendable {
     /// Reads a body.
     public init(decoding body: Span<UInt8>) throws(DecodeError) {
         var reader = ByteReader(body)
-        guard let reason = Expulsion(rawValue: try reader.read()) else { throw .invalid("farewell") }
+        guard let reason = Expulsion(rawValue: try reader.read()) else {
+            throw .invalid("farewell")
+        }
         self.reason = reason
         cluster0 = try reader.read()
         cluster1 = try reader.read()

@@ -163,7 +163,8 @@ extension PairLiveness {
     convenience init(_ configuration: Configuration, boot: UInt64, now: Instant) {
         self.init(
             // The engine says who this is, and who the peers are.
-            node: NodeID(0), boot: boot, peers: [], promise: configuration.electionTimeout, busyLimit: configuration.busyLimit,
+            node: NodeID(0), boot: boot, peers: [], promise: configuration.electionTimeout,
+            busyLimit: configuration.busyLimit,
             diskStallLimit: configuration.diskStallLimit, now: now)
     }
 }

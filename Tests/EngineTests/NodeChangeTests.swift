@@ -68,7 +68,8 @@ import Testing
         #expect(cluster.expect("+OK\r\n", to: "SET late 1\r\n", last) == nil)
     }
 
-    @Test func `all know their cluster after a restart, and initial-cluster does not matter any more`()
+    @Test
+    func `all know their cluster after a restart, and initial-cluster does not matter any more`()
         throws
     {
         let cluster = try EngineCluster.formed(groups: 2)

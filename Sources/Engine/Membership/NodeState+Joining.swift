@@ -108,8 +108,9 @@ extension NodeState {
         _ hello: Hello, over index: Int, _ map: ClusterMap
     ) -> NodeChange.Newcomer? {
         let meeting = meetings.first { $0.number == links[index].dialed }
-        guard let place = meeting.map({ ($0.host, $0.peerPort) })
-            ?? map.member(named: hello.name).map({ ($0.host, $0.peerPort) })
+        guard
+            let place = meeting.map({ ($0.host, $0.peerPort) })
+                ?? map.member(named: hello.name).map({ ($0.host, $0.peerPort) })
         else { return nil }
         return NodeChange.Newcomer(
             name: hello.name, host: place.0, peerPort: place.1, clientPort: hello.clientPort,

@@ -165,7 +165,9 @@ extension NodeState {
             else {
                 if let at = peerIndex(node) {
                     noteRefusal(
-                        at, "name-taken name=\(Self.printable(new.name)) node=\(replaced) reason=\"another directory of that name wants to join, and this one is in use\"")
+                        at,
+                        "name-taken name=\(Self.printable(new.name)) node=\(replaced) reason=\"another directory of that name wants to join, and this one is in use\""
+                    )
                 }
                 return
             }

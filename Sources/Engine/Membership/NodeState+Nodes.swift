@@ -63,7 +63,9 @@ extension NodeState {
         for member in members where member.id != id {
             let isReplaced =
                 member.isLeaving
-                && members.contains { $0.name == member.name && $0.id != member.id && !$0.isLeaving }
+                && members.contains {
+                    $0.name == member.name && $0.id != member.id && !$0.isLeaving
+                }
             if let at = peerIndex(member.id) {
                 (peers[at].host, peers[at].port) = (member.host, member.port)
                 peers[at].isReplaced = isReplaced
