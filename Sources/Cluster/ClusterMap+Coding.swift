@@ -1,21 +1,23 @@
 // The bytes of a cluster map, all integers little-endian:
 //
-//   u8 format version (1) | u64 u64 cluster id | u64 u64 hash seed | u32 cluster version
+//   u8 format version (1 or 2) | u64 u64 cluster id | u64 u64 hash seed | u32 cluster version
 //   varint members, each: u16 id | name | host | u16 peer port | u16 client port | u64 incarnation
 //   varint groups, each: u32 id | u16 first slot | u16 last slot
+//   version 2: u64 epoch | u16 last node | varint founders, each u16 | varint leaving, each u16
 //
-// A name or host is a varint length and UTF-8. Nothing follows the last group: a field more is a new
-// format version, and an unknown version is refused, never guessed at.
+// A name or host is a varint length and UTF-8. Version 1 is a map as it was at genesis: all members are
+// founders, and none is leaving. Nothing follows the last field: one more is a new format version, and
+// an unknown version is refused, never guessed at.
 
 public import Bytes
 
 extension ClusterMap {
-    /// The version of the format that `encode` writes.
-    public static let formatVersion: UInt8 = 1
+    /// The newest version of the format.
+    public static let formatVersion: UInt8 = 2
 
     /// Appends the bytes of the map.
     public func encode(into buffer: inout ByteBuffer) {
-        buffer.append(Self.formatVersion)
+        buffer.append(epoch == 0 ? 1 : Self.formatVersion)
         buffer.append(littleEndian: clusterID.high)
         buffer.append(littleEndian: clusterID.low)
         buffer.append(littleEndian: hashSeed.key0)
@@ -36,12 +38,20 @@ extension ClusterMap {
             buffer.append(littleEndian: group.slots.first.raw)
             buffer.append(littleEndian: group.slots.last.raw)
         }
+        guard epoch > 0 else { return }
+        buffer.append(littleEndian: epoch)
+        buffer.append(littleEndian: lastNode)
+        for list in [founders, members.filter(\.isLeaving).map(\.id)] {
+            buffer.append(varint: UInt64(list.count))
+            for id in list { buffer.append(littleEndian: id) }
+        }
     }
 
     /// Decodes all of `bytes`; throws for anything that `encode` would not write.
     public init(decoding bytes: Span<UInt8>) throws(DecodeError) {
         var reader = ByteReader(bytes)
-        guard try reader.read(UInt8.self) == Self.formatVersion else {
+        let format = try reader.read(UInt8.self)
+        guard 1...Self.formatVersion ~= format else {
             throw .invalid("format version of the cluster map")
         }
         let clusterID = (high: try reader.read(UInt64.self), low: try reader.read(UInt64.self))
@@ -69,13 +79,36 @@ extension ClusterMap {
             }
             groups.append(Group(id: id, slots: SlotRange(HashSlot(first), HashSlot(last))))
         }
+        var epoch: UInt64 = 0
+        var lastNode: UInt16?
+        var founders: [UInt16]?
+        if format > 1 {
+            epoch = try reader.read()
+            lastNode = try reader.read(UInt16.self)
+            founders = try Self.readIDs(&reader)
+            let leaving = try Self.readIDs(&reader)
+            for at in members.indices { members[at].isLeaving = leaving.contains(members[at].id) }
+            guard epoch > 0 else { throw .invalid("epoch of the cluster map") }
+        }
         guard reader.remaining == 0 else { throw .invalid("bytes after the cluster map") }
         try self.init(
             clusterID: clusterID, hashSeed: seed, clusterVersion: version, members: members,
-            groups: groups)
+            groups: groups, founders: founders, lastNode: lastNode, epoch: epoch)
     }
 
-    private static func readText(_ reader: inout ByteReader) throws(DecodeError) -> String {
+    private static func readIDs(_ reader: inout ByteReader) throws(DecodeError) -> [UInt16] {
+        let count = try reader.readCount()
+        guard count <= membersMax else { throw .invalid("number of members") }
+        var ids: [UInt16] = []
+        for _ in 0..<count {
+            let id: UInt16 = try reader.read()
+            guard id > ids.last ?? 0 else { throw .invalid("order of members") }
+            ids.append(id)
+        }
+        return ids
+    }
+
+    static func readText(_ reader: inout ByteReader) throws(DecodeError) -> String {
         let count = try reader.readCount()
         guard count <= nameBytesMax else { throw .invalid("length of a name") }
         let bytes = try reader.readBytes(count)

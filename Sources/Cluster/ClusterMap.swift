@@ -1,11 +1,12 @@
 public import Bytes
 
 /// What must be equal on all nodes: the contents of the genesis entry, the first of the system
-/// group's log.
+/// group's log, as its later entries have changed it (`NodeChange`).
 public struct ClusterMap: Equatable, Sendable {
     /// A node that belongs to the cluster.
     public struct Member: Equatable, Sendable {
-        /// Position among the sorted names of `initial-cluster`, from 1.
+        /// Of a founder, its position among the sorted names of `initial-cluster`, from 1; of others the
+        /// next number that no node had before.
         public var id: UInt16
         /// `node-name`.
         public var name: String
@@ -17,11 +18,14 @@ public struct ClusterMap: Equatable, Sendable {
         /// Tells this life of the name from an earlier one whose directory was wiped; random, made
         /// with the node's data directory.
         public var incarnation: UInt64
+        /// It is being removed: from the groups first, then from here.
+        public var isLeaving: Bool
 
         public init(
             id: UInt16, name: String, host: String, peerPort: UInt16, clientPort: UInt16,
-            incarnation: UInt64
+            incarnation: UInt64, isLeaving: Bool = false
         ) {
+            self.isLeaving = isLeaving
             self.id = id
             self.name = name
             self.host = host
@@ -53,6 +57,12 @@ public struct ClusterMap: Equatable, Sendable {
     public let members: [Member]
     /// Sorted by slots, which they cover without gap or overlap.
     public let groups: [Group]
+    /// The ids of those who founded the cluster, ascending: the first voters of every group.
+    public let founders: [UInt16]
+    /// The highest id that any node ever had.
+    public let lastNode: UInt16
+    /// How often the nodes have changed since genesis.
+    public let epoch: UInt64
 
     /// Each slot's position in `groups`.
     private let groupOfSlot: [UInt16]
@@ -67,21 +77,30 @@ public struct ClusterMap: Equatable, Sendable {
     /// A map of these members and groups; throws what is wrong with them.
     public init(
         clusterID: (high: UInt64, low: UInt64), hashSeed: SipHash, clusterVersion: UInt32,
-        members: [Member], groups: [Group]
+        members: [Member], groups: [Group], founders: [UInt16]? = nil, lastNode: UInt16? = nil,
+        epoch: UInt64 = 0
     ) throws(DecodeError) {
+        self.founders = founders ?? members.map(\.id)
+        self.lastNode = lastNode ?? members.last?.id ?? 0
+        self.epoch = epoch
         self.clusterID = clusterID
         self.hashSeed = hashSeed
         self.clusterVersion = clusterVersion
         self.members = members
         self.groups = groups
         try Self.check(members)
+        for member in members where member.id > self.lastNode { throw .invalid("id of a member") }
+        guard !self.founders.isEmpty, self.founders.count <= Self.membersMax else {
+            throw .invalid("founders")
+        }
         groupOfSlot = try Self.slotTable(groups)
     }
 
     public static func == (left: ClusterMap, right: ClusterMap) -> Bool {
         left.clusterID == right.clusterID && left.hashSeed == right.hashSeed
             && left.clusterVersion == right.clusterVersion && left.members == right.members
-            && left.groups == right.groups
+            && left.groups == right.groups && left.founders == right.founders
+            && left.lastNode == right.lastNode && left.epoch == right.epoch
     }
 
     /// The id of the group that holds `slot`; O(1).
@@ -89,10 +108,18 @@ public struct ClusterMap: Equatable, Sendable {
         groups[Int(groupOfSlot[Int(slot.raw)])].id
     }
 
-    /// The member called `name`.
+    /// The member called `name`; the newest one, if an older one of the name is leaving.
     public func member(named name: String) -> Member? {
-        members.first { $0.name == name }
+        members.last { $0.name == name }
     }
+
+    /// The member whose directory has this identity.
+    public func member(incarnation: UInt64) -> Member? {
+        members.first { $0.incarnation == incarnation }
+    }
+
+    /// Those that are to be voters of every group, ascending.
+    public var staying: [Member] { members.filter { !$0.isLeaving } }
 
     /// The member with `id`.
     public func member(_ id: UInt16) -> Member? {

@@ -50,6 +50,13 @@ extension Configuration {
     }
 
     private var membershipConflict: Conflict? {
+        if join, !initialCluster.isEmpty {
+            return Conflict(
+                directives: ["join", "initial-cluster"],
+                reason:
+                    "a node founds a cluster (initial-cluster) or joins one (join yes), not both"
+            )
+        }
         guard !initialCluster.isEmpty else { return nil }
         guard let own = initialCluster.first(where: { $0.name == nodeName }) else {
             return Conflict(

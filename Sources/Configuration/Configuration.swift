@@ -12,6 +12,8 @@ public struct Configuration: Sendable, Equatable {
     public var nodeName = "n1"
     /// `initial-cluster`: the founding members; empty for a cluster of this node alone.
     public var initialCluster: [InitialMember] = []
+    /// `join`: an empty directory waits until a member of a cluster takes the node in (CLUSTER MEET).
+    public var join = false
     /// `initial-groups`: Raft groups that the slots are divided among when the cluster is founded.
     public var initialGroups = 1
 

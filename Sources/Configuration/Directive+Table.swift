@@ -19,6 +19,9 @@ extension Directive {
             write: { (configuration, words) throws(ValueError) in
                 configuration.initialCluster = try InitialMember.parse(words)
             }),
+        .flag(
+            "join", \.join, .atStart,
+            "with an empty directory, wait until a cluster takes this node in"),
         .integer(
             "initial-groups", \.initialGroups, 1...Configuration.groupsMax, .atStart,
             "Raft groups that the slots are divided among at the founding"),

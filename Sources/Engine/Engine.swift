@@ -334,6 +334,36 @@ public struct Engine: ~Copyable {
     /// The configuration as CONFIG SET has left it.
     public var configuration: Configuration { node.configuration }
 
+    // MARK: Peers, for the liveness thread
+
+    /// Where a peer listens.
+    public struct PeerAddress: Equatable, Sendable {
+        public var node: NodeID
+        public var name: String
+        public var host: String
+        public var port: Int
+    }
+
+    /// This node's id; 0 as long as it belongs to no cluster that could have given it one.
+    public var nodeID: NodeID { node.id }
+
+    /// The peers that there are now. Others may come or go whenever `Outbox.arePeersNew` says so.
+    public var peerAddresses: [PeerAddress] {
+        node.peers.filter { !$0.isReplaced }.map {
+            PeerAddress(node: $0.id, name: $0.name, host: $0.host, port: $0.port)
+        }
+    }
+
+    /// All nodes of the cluster, those that are leaving among them; empty before genesis.
+    public var memberIDs: [NodeID] { node.map?.members.map { NodeID($0.id) } ?? [] }
+
+    /// Equal on all nodes of the cluster; nil before genesis.
+    public var clusterToken: UInt64? { node.map?.clusterID.high }
+
+    /// Whether nodes have come or gone since the cluster was founded: `initial-cluster` does not tell
+    /// them any more.
+    public var haveNodesChanged: Bool { (node.map?.epoch ?? 0) > 0 }
+
     /// `timeout`: clients that were silent for so long, and wait for nothing, are let go.
     private mutating func closeIdle(now: ClockReading) {
         guard node.configuration.timeoutSeconds > 0 else { return }
@@ -370,6 +400,11 @@ public struct Engine: ~Copyable {
         public var appliedTerm: Term
         /// What a leader knows of its followers; empty elsewhere.
         public var followers: [FollowerStatus]
+        /// The members in force.
+        public var voters: [NodeID]
+        public var learners: [NodeID]
+        /// A change of them is under way.
+        public var isChanging: Bool
     }
 
     /// All replicas of this node, the system group first.
@@ -386,7 +421,10 @@ public struct Engine: ~Copyable {
                 snapshots: node.snapshots.groups[group].durable.map(\.id.index),
                 appliedTerm: node.replicas[group].core.log.term(at: node.replicas[group].applied)
                     ?? 0,
-                followers: node.replicas[group].core.followers)
+                followers: node.replicas[group].core.followers,
+                voters: node.replicas[group].core.members.voters,
+                learners: node.replicas[group].core.members.learners,
+                isChanging: node.replicas[group].core.members.isChanging)
         }
     }
 

@@ -73,4 +73,10 @@ enum EngineLimits {
     static let strangerLinksMax = 64
     /// How long a connection on the cluster port may take to introduce itself.
     static let helloTime = Interval.seconds(5)
+    /// How long one that wants to join, or that may take this node in, keeps a connection.
+    static let applicantTime = Interval.seconds(60)
+    /// Nodes that are being met at a time; one more is refused.
+    static let meetingsMax = 16
+    /// How long a node that was met is tried to be reached.
+    static let meetingTime = Interval.seconds(60)
 }

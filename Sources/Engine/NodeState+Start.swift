@@ -33,6 +33,9 @@ struct NodeHistory {
     var map: [UInt8]?
     var distrusted: [UInt32] = []
     var lineage: [Lineage] = []
+    var members: [(group: GroupID, encoded: [UInt8])] = []
+    var expulsion: Expulsion?
+    var seen: [SeenStart] = []
 
     init(_ records: [[UInt8]]) throws(StartError) {
         for record in records {
@@ -53,6 +56,9 @@ struct NodeHistory {
                 case .bound(let map): self.map = map
                 case .distrusted(let groups): distrusted = groups
                 case .lineage(let clusters): lineage = clusters
+                case .members(let group, let bytes): members.append((GroupID(group), bytes))
+                case .expelled(let reason): expulsion = reason
+                case .seen(let starts): seen = starts
                 }
             } catch {
                 throw .unreadable("a record of the node itself is damaged: \(error)")
@@ -76,7 +82,7 @@ extension Engine {
     public static func memberCount(in records: [[UInt8]]) -> Int {
         guard let history = try? NodeHistory(records) else { return 0 }
         if let bytes = history.map, let map = try? ClusterMap(decoding: bytes.span) {
-            return map.members.count
+            return map.staying.count
         }
         return history.admitted?.count ?? 0
     }
@@ -94,29 +100,51 @@ struct NodeBeginning {
         if let name = history.name, name != configuration.nodeName {
             throw .foreignDirectory(node: name, configured: configuration.nodeName)
         }
-        members = configuration.members.enumerated().map {
-            NodeState.Member(
-                id: NodeID(UInt16($0.offset + 1)), name: $0.element.name, host: $0.element.host,
-                port: $0.element.port)
-        }
-        guard let me = members.first(where: { $0.name == configuration.nodeName }) else {
-            throw .members("\(configuration.nodeName) is not in it")
-        }
-        self.me = me
         guard let bytes = history.map else {
             map = nil
+            guard !configuration.join else {
+                members = []
+                me = NodeState.Member(
+                    id: NodeID(0), name: configuration.nodeName,
+                    host: configuration.bind[0].address, port: configuration.peerPort)
+                return
+            }
+            members = Self.founders(configuration)
+            guard let me = members.first(where: { $0.name == configuration.nodeName }) else {
+                throw .members("\(configuration.nodeName) is not in it")
+            }
+            self.me = me
             return
         }
+        let map: ClusterMap
         do throws(DecodeError) {
             map = try ClusterMap(decoding: bytes.span)
         } catch {
             throw .unreadable("the cluster map is damaged: \(error)")
         }
-        for member in members where map?.member(named: member.name)?.id != member.id.raw {
-            throw .members("\(member.name) is not member \(member.id.raw) of the cluster")
+        self.map = map
+        // Once nodes have come or gone, the map alone says who there is.
+        if map.epoch == 0, !configuration.join {
+            let founders = Self.founders(configuration)
+            for member in founders where map.member(named: member.name)?.id != member.id.raw {
+                throw .members("\(member.name) is not member \(member.id.raw) of the cluster")
+            }
+            guard map.members.count == founders.count else {
+                throw .members("the cluster has \(map.members.count) members")
+            }
         }
-        guard map?.members.count == members.count else {
-            throw .members("the cluster has \(map?.members.count ?? 0) members")
+        members = NodeState.members(of: map, configuration)
+        guard let own = history.incarnation.flatMap({ map.member(incarnation: $0.raw) }),
+            let me = members.first(where: { $0.id.raw == own.id })
+        else { throw .unreadable("the cluster map does not know this directory") }
+        self.me = me
+    }
+
+    private static func founders(_ configuration: Configuration) -> [NodeState.Member] {
+        configuration.members.enumerated().map {
+            NodeState.Member(
+                id: NodeID(UInt16($0.offset + 1)), name: $0.element.name, host: $0.element.host,
+                port: $0.element.port)
         }
     }
 }
@@ -135,9 +163,11 @@ extension NodeState {
         let history = beginning.history
         members = beginning.members
         id = beginning.me.id
-        peers = beginning.members.filter { $0.name != beginning.me.name }.map {
-            PeerState(id: $0.id, name: $0.name, host: $0.host, port: $0.port)
-        }
+        peers = []
+        founded = beginning.map?.founders.map { NodeID($0) } ?? beginning.members.map(\.id)
+        memberRecords = history.members
+        seen = history.seen
+        process = random.next()
         let promise = configuration.electionTimeout
         let longest = max(history.promised ?? promise, promise)
         restartSilence = longest
@@ -171,14 +201,22 @@ extension NodeState {
             )
         }
         startBatch = wal.lastBatch + 1
-        liveness.takePart(membership != .empty)
+        let expulsion = history.expulsion
+        liveness.takePart(membership != .empty && expulsion == nil)
         map = beginning.map
+        if id.raw != 0 { liveness.join(as: id) }
+        arrangePeers(now: now)
+        if let expulsion {
+            self.expulsion = expulsion
+            becomeMute(expulsion.reason)
+            return
+        }
+        if configuration.join, membership == .empty { becomeMute(Self.waitsToBeMet) }
         if membership != .empty {
             let system = self.recovered.first { $0.group == GroupID.system }?.restored()
             addReplica(GroupID.system, slots: nil, restored: system ?? RestoredGroup(), now: now)
         }
         if let map = beginning.map { adopt(map, now: now) }
-        for at in peers.indices where id < peers[at].id { peers[at].dialAt = now.boot }
         log(.notice, "start node=\(beginning.me.name) boot=\(boot) membership=\(membership)")
     }
 
@@ -247,7 +285,7 @@ extension NodeState {
             guard let hello = peer.hello else { return false }
             if hello.mayLackEntries { gaps.append((hello.gap, hello.knownGaps)) }
         }
-        guard members.count - gaps.count < members.count / 2 + 1 else { return false }
+        guard memberCount - gaps.count < memberCount / 2 + 1 else { return false }
         return gaps.allSatisfy { one in
             gaps.allSatisfy { $0.gap == one.gap || one.known.contains($0.gap) }
         }

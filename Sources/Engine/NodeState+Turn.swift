@@ -21,6 +21,7 @@ extension NodeState {
         logHasMoved = true
         if !isStarted, batch >= startBatch {
             isStarted = true
+            nodesCheckAt = now.boot
             for index in links.openIndices { sendHello(index) }
             considerBootstrap(now: now)
         }
@@ -28,6 +29,7 @@ extension NodeState {
             replicas[group].durable(upTo: ticket, now: now.boot, liveness: liveness)
         }
         if let bootstrapBatch, batch >= bootstrapBatch { beginSystemGroup(now: now) }
+        if let joining, batch >= joining.batch { finishJoining(joining.map, now: now) }
     }
 
     /// Gives fetched records to the one who wanted them; a request when more must be read first.
@@ -129,6 +131,7 @@ extension NodeState {
             deadline = min(deadline, openedAt + EngineLimits.helloTime)
         }
         if replicas.count > 0, map != nil { deadline = min(deadline, snapshots.checkAt) }
+        if isStarted { deadline = min(deadline, nodesCheckAt) }
         if !blockedSessions.isEmpty { deadline = min(deadline, now.boot + .milliseconds(50)) }
         if let shutdownDeadline { deadline = min(deadline, shutdownDeadline) }
         return deadline
@@ -160,6 +163,7 @@ extension NodeState {
         if replicas[group].effects.commitAdvanced {
             replicas[group].timeline.committed(upTo: replicas[group].core.commit, now: now.boot)
         }
+        noteMembers(group, now: now)
         replicas[group].effects.roleChanged = false
         replicas[group].effects.leaderChanged = false
         replicas[group].effects.commitAdvanced = false
@@ -187,6 +191,7 @@ extension NodeState {
 
     private mutating func roleChanged(_ group: Int, now: ClockReading) {
         statistics.elections += 1
+        nodesCheckAt = now.boot
         replicas[group].backlog.removeAll()
         replicas[group].indexRequests.removeAll()
         replicas[group].readIndex.isTimeWanted = false
@@ -333,6 +338,7 @@ extension NodeState {
         considerTrust(now: now)
         considerRepaired()
         considerSpace(now: now)
+        considerNodes(now: now)
         checkGrowth(now: now)
         for group in 0..<replicas.count {
             route(group, now: now)
@@ -407,10 +413,14 @@ extension NodeState {
             case .append(let range):
                 appendToLog(group, range)
                 // Genesis and membership: no mode may lose them.
-                if groupID == .system { wal.requireSync() }
+                let members = replicas[group].core.members.since
+                if groupID == .system || range.contains(members) { wal.requireSync() }
             case .start(let index, let term, let keepingRest):
                 wal.start(
                     group: groupID, after: index, term: term, keepingRest: keepingRest)
+                if let members = replicas[group].core.members(asOf: index), members.since > 0 {
+                    NodeRecord.members(group: groupID.raw, members.encoded).write(to: &wal)
+                }
             }
         }
         if let ticket { tickets.add(batch: wal.lastBatch + 1, group: group, ticket: ticket) }
@@ -514,9 +524,13 @@ extension NodeState {
                 continue
             }
             peers[at].dialAt = nil
+            guard peers[at].link == nil else { continue }
             outbox.dials.append(
                 Dial(peer: peers[at].id, host: peers[at].host, port: peers[at].port))
         }
+        dialMeetings(into: &outbox, now: now)
+        outbox.arePeersNew = outbox.arePeersNew || arePeersNew
+        arePeersNew = false
         for id in links.flushing {
             guard let index = links.index(of: id) else { continue }
             links[index].isFlushing = false

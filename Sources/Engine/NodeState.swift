@@ -12,9 +12,13 @@ internal import WAL
 /// Everything of a node but its clients' sessions: replicas, routes, peers, log, identity.
 struct NodeState: ~Copyable {
     var configuration: Configuration
-    let id: NodeID
-    /// All names of `initial-cluster`, sorted; a node's id is its place among them, from 1.
-    let members: [Member]
+    /// 0 until this node belongs to a cluster, if it was not there when that was founded.
+    var id: NodeID
+    /// All nodes of the cluster, ascending, those that are leaving among them. Before genesis all names of
+    /// `initial-cluster`, sorted: a founder's id is its place among them, from 1.
+    var members: [Member]
+    /// The ids of the founders: the first voters of every group.
+    var founded: [NodeID]
     let liveness: PairLiveness
     var random: SeededGenerator
 
@@ -39,8 +43,29 @@ struct NodeState: ~Copyable {
     var distrustedGroups: [GroupID] = []
     /// All that lacked entries when this node gave up waiting for the others.
     var gaveUpWith: [Gap] = []
-    /// Why this node takes part in nothing.
+    /// Why this node takes part in nothing, for now or for ever.
     var muteReason: String?
+    /// Why it is for ever.
+    var expulsion: Expulsion?
+    /// Tells this process from every other.
+    let process: UInt64
+    /// The newest start of each peer that was ever admitted; on disk as well.
+    var seen: [SeenStart]
+    /// Members of groups as of where their logs begin, as the start found them.
+    let memberRecords: [(group: GroupID, encoded: [UInt8])]
+    /// Which of the system group's maps was looked at last.
+    var mapSeen = 0
+    var mapChangedAt = Instant(nanoseconds: .min)
+    /// The map of the cluster that this node joins, until the batch is durable that says so.
+    var joining: (map: ClusterMap, batch: UInt64)?
+    /// Nodes that CLUSTER MEET named and that are no members yet.
+    var meetings: [Meeting] = []
+    /// When nodes and members are looked after again.
+    var nodesCheckAt = Instant.distantFuture
+    /// The entry of the system group that changes the nodes and waits to be applied.
+    var nodesProposed: LogIndex = 0
+    /// The peers, or their addresses, are others than the host was told.
+    var arePeersNew = false
 
     /// The system group at 0, then the data groups, in order of their ids.
     var replicas = Slab<Replica>()
@@ -119,6 +144,7 @@ struct NodeState: ~Copyable {
         var name: String
         var host: String
         var port: Int
+        var isLeaving = false
     }
 
     var dataGroups: Int { max(0, replicas.count - 1) }
@@ -133,6 +159,9 @@ struct NodeState: ~Copyable {
     mutating func log(_ level: LogLine.Level, _ text: String) {
         lines.append(LogLine(level, text))
     }
+
+    /// Members that are not being removed.
+    var memberCount: Int { members.count(where: { !$0.isLeaving }) }
 
     func name(of node: NodeID) -> String {
         members.first { $0.id == node }?.name ?? node.description

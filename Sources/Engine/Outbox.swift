@@ -14,6 +14,9 @@ public struct Outbox: ~Copyable {
     public var snapshotCommands: [SnapshotCommand] = []
     /// Segments of the log that may be used anew or removed, oldest first.
     public var segmentsReleased: [UInt64] = []
+    /// `Engine.nodeID`, `peerAddresses` or `livenessToken` may be others than before: for the liveness
+    /// thread. To be reset when that was told.
+    public var arePeersNew = false
     /// Peers to be connected to.
     public var dials: [Dial] = []
     /// Links with output.

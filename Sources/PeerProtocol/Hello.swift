@@ -72,13 +72,17 @@ public struct Hello: Equatable, Sendable {
     public var admitted: [Admitted]
     /// How short of room the log's disk is: 0 not, 1 growth is refused, 2 the log cannot go on.
     public var logSpace: UInt8
+    /// Random, of this process: two processes of one directory that call themselves the same start were
+    /// started on two copies of it.
+    public var process: UInt64
 
     public init(
         name: String, node: UInt16, incarnation: Incarnation, boot: UInt64, membership: Membership,
         cluster0: UInt64, cluster1: UInt64, clientHost: String, clientPort: UInt16,
         syncMode: UInt8 = 0, mayLackEntries: Bool = false, knownGaps: [Gap] = [],
-        admitted: [Admitted], logSpace: UInt8 = 0
+        admitted: [Admitted], logSpace: UInt8 = 0, process: UInt64 = 0
     ) {
+        self.process = process
         self.logSpace = logSpace
         version = Hello.currentVersion
         self.syncMode = syncMode
@@ -127,6 +131,7 @@ public struct Hello: Equatable, Sendable {
             bytes.append(littleEndian: one.incarnation.raw)
         }
         bytes.append(logSpace)
+        bytes.append(littleEndian: process)
     }
 
     /// Reads the body of a hello frame. A hello of another version yields only the version.
@@ -165,6 +170,7 @@ public struct Hello: Equatable, Sendable {
             admitted.append(Admitted(node: node, incarnation: Incarnation(raw)))
         }
         logSpace = try reader.read()
+        process = try reader.read()
     }
 
     private static func text(_ bytes: Span<UInt8>) throws(DecodeError) -> String {

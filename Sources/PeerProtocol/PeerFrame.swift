@@ -56,6 +56,12 @@ public enum PeerFrameKind: UInt8, Sendable {
     case readIndex = 16
     /// The leader's answer.
     case readIndexReply = 17
+    /// The cluster's map, for a node that has become a member and does not know it yet.
+    case welcome = 18
+    /// The receiver is no member any more; see `Farewell`.
+    case farewell = 19
+    /// A wish of an operator, for the leader of a group; see `OperatorRequest`.
+    case request = 20
 }
 
 /// Sizes of the peer protocol.

@@ -36,6 +36,8 @@ public enum EntryKind: UInt8, Sendable {
     /// A new birth certificate in place of the one before: the cluster lost its majority for good, and
     /// goes on from one of its members.
     case refoundation = 16
+    /// The cluster's nodes change; in the system group.
+    case nodes = 17
 }
 
 /// One encoding of an entry serves the log on disk, the wire, memory and apply.

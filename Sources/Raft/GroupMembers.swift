@@ -47,6 +47,13 @@ public struct GroupMembers: Equatable, Sendable {
         outgoing = []
     }
 
+    /// The only member of a group that goes on without the others: the entry at `index` says so.
+    public static func alone(_ node: NodeID, since index: LogIndex) -> GroupMembers {
+        var members = GroupMembers(voters: [node])
+        members.since = index
+        return members
+    }
+
     /// Whether nobody is known.
     public var isUnknown: Bool { voters.isEmpty }
     /// Whether two sets of voters decide together.
@@ -141,6 +148,13 @@ extension GroupMembers {
             buffer.append(UInt8(list.count))
             for node in list { buffer.append(littleEndian: node.raw) }
         }
+    }
+
+    /// The encoding, for cold paths.
+    public var encoded: [UInt8] {
+        var buffer = ByteBuffer()
+        encode(into: &buffer)
+        return buffer.copyBytes()
     }
 
     /// Decodes members that fill `bytes` exactly.

@@ -112,7 +112,7 @@ internal import Synchronization
 /// clock: for `receive` taken after the message's bytes were read from the socket, for `ping` before
 /// they are handed to it. A reading of a loop's start will not do.
 public final class PairLiveness: Sendable {
-    public let node: NodeID
+    public var node: NodeID { state.withLock { $0.node } }
     /// This process's incarnation; rises with every start of the node.
     public let boot: UInt64
     /// How long a pong binds; equal on all nodes, and equal to the election timeout.
@@ -129,6 +129,7 @@ public final class PairLiveness: Sendable {
     private let state: Mutex<State>
 
     struct State: Sendable {
+        var node: NodeID
         var peers: [Peer]
         var loopStamp: Instant
         var syncStarted: Instant?
@@ -171,7 +172,6 @@ public final class PairLiveness: Sendable {
     ) {
         let drift = drift ?? Interval(nanoseconds: promise.nanoseconds / 10)
         invariant(promise > drift && drift.nanoseconds >= 0, "the drift eats up the promise")
-        self.node = node
         self.boot = boot
         self.promise = promise
         self.drift = drift
@@ -180,7 +180,9 @@ public final class PairLiveness: Sendable {
         let firstEpoch = boot << 32 | 1
         let others = peers.filter { $0 != node }.sorted()
         state = Mutex(
-            State(peers: others.map { Peer(id: $0, followEpoch: firstEpoch) }, loopStamp: now))
+            State(
+                node: node, peers: others.map { Peer(id: $0, followEpoch: firstEpoch) },
+                loopStamp: now))
     }
 
     // MARK: Vouching for this node
@@ -231,7 +233,7 @@ public final class PairLiveness: Sendable {
             if let since = state.peers[at].linkDownSince, now - since > promise { return nil }
             state.peers[at].sequence += 1
             return LivenessPing(
-                sender: node, boot: boot, sendTime: now, sequence: state.peers[at].sequence)
+                sender: state.node, boot: boot, sendTime: now, sequence: state.peers[at].sequence)
         }
     }
 
@@ -259,6 +261,17 @@ public final class PairLiveness: Sendable {
         state.withLock { $0.takesPart = takesPart }
     }
 
+    /// This node joined a cluster, and has its id there. Nothing was promised, and nothing acknowledged,
+    /// under another one.
+    public func join(as node: NodeID) {
+        state.withLock { state in
+            invariant(
+                !state.takesPart || state.node == node || state.node.raw == 0,
+                "a member that changes its id")
+            state.node = node
+        }
+    }
+
     /// These are the peers from now on: all nodes that some group of this node has as members. Others get
     /// no pings and no promises any more; what is known of them, and was promised to them, stays, so that
     /// an epoch never comes twice. A record each, of less than 200 bytes; node ids are never reused.
@@ -267,7 +280,7 @@ public final class PairLiveness: Sendable {
             for at in state.peers.indices {
                 state.peers[at].isRetired = !nodes.contains(state.peers[at].id)
             }
-            for peer in nodes where peer != node && state.position(of: peer) == nil {
+            for peer in nodes where peer != state.node && state.position(of: peer) == nil {
                 state.peers.append(Peer(id: peer, followEpoch: boot << 32 | 1))
             }
         }
@@ -311,7 +324,7 @@ public final class PairLiveness: Sendable {
             state.peers[at].lastHeard = max(state.peers[at].lastHeard ?? now, now)
             state.peers[at].promisedUntil = max(state.peers[at].promisedUntil, now + promise)
             return LivenessPong(
-                sender: node, boot: boot, pingBoot: ping.boot, pingTime: ping.sendTime,
+                sender: state.node, boot: boot, pingBoot: ping.boot, pingTime: ping.sendTime,
                 pingSequence: ping.sequence, followEpoch: state.peers[at].followEpoch,
                 promisedAt: now, promise: promise)
         }

@@ -8,14 +8,14 @@ internal import UV
 /// Between two nodes the one with the lower id dials. Both ping over the one connection.
 final class LivenessExchange {
     private struct Peer {
-        let settings: LivenessSettings.Peer
+        var settings: LivenessSettings.Peer
         var connection: LivenessConnection?
         var dial: PeerDial?
         var dialAt = Instant(nanoseconds: .min)
     }
 
     private let loop: Loop
-    private let settings: LivenessSettings
+    private var settings: LivenessSettings
     private let liveness: PairLiveness
     private let log: Logger
     private var peers: [Peer]
@@ -31,6 +31,24 @@ final class LivenessExchange {
         peers = settings.peers.map { Peer(settings: $0) }
         heartbeat = Timer(loop) { [unowned self] in beat() }
         heartbeat?.start(after: .milliseconds(0), every: settings.heartbeat)
+    }
+
+    /// Talks to these peers from now on. A connection to one that stays stays; one of a node that got
+    /// its id just now begins anew.
+    func change(to next: LivenessSettings) {
+        let isRenamed = next.node != settings.node
+        settings = next
+        for peer in peers
+        where isRenamed || !next.peers.contains(where: { $0.node == peer.settings.node }) {
+            peer.dial?.cancel()
+            peer.connection?.stream.close()
+        }
+        peers = next.peers.map { named in
+            guard !isRenamed, var known = peers.first(where: { $0.settings.node == named.node })
+            else { return Peer(settings: named) }
+            known.settings = named
+            return known
+        }
     }
 
     /// Takes over a connection that a peer opened.
@@ -75,7 +93,10 @@ final class LivenessExchange {
         peers[at].dial = PeerDial(
             loop, host: peer.host, port: peer.port, from: settings.bind, within: settings.silence
         ) { [unowned self] result in
-            peers[at].dial = nil
+            // Others may have come or gone.
+            if let at = peers.firstIndex(where: { $0.settings.node == peer.node }) {
+                peers[at].dial = nil
+            }
             guard case .success(let stream) = result else { return }
             stream.write(ConnectionGreeting.liveness.bytes)
             greet(LivenessConnection(self, stream, dialed: peer.node))
@@ -85,11 +106,11 @@ final class LivenessExchange {
     /// Judges a hello. A newer connection of the same peer replaces the older one.
     func admit(_ connection: LivenessConnection, node: NodeID, token: UInt64) -> Bool {
         guard let at = peers.firstIndex(where: { $0.settings.node == node }),
-            token == settings.token, connection.dialed == nil || connection.dialed == node
+            settings.tokens.contains(token), connection.dialed == nil || connection.dialed == node
         else {
             let address = connection.stream.peerAddress?.description ?? "unknown"
             log.warning(
-                "liveness-refused addr=\(address) node=\(node.raw) reason=\"other initial-cluster\""
+                "liveness-refused addr=\(address) node=\(node.raw) reason=\"another cluster, or no member\""
             )
             lost(connection, reason: "refused")
             return false

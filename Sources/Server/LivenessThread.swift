@@ -20,8 +20,11 @@ struct LivenessSettings: Sendable {
     var heartbeat: Interval
     /// A connection that says nothing for so long is closed.
     var silence: Interval
-    /// Equal on all nodes of one cluster.
+    /// What this node says to show that it belongs here, and what it accepts: a checksum of
+    /// `initial-cluster`, and the cluster's id. Founders know the first before the second, nodes that
+    /// came later only the second; so that is said once nodes have come or gone.
     var token: UInt64
+    var tokens: [UInt64]
 }
 
 /// Runs the liveness exchange on a thread and a loop of its own, so that neither a long command nor
@@ -30,6 +33,8 @@ final class LivenessThread {
     enum Command: Sendable {
         /// A connection that a peer opened, its greeting read.
         case adopt(descriptor: Int32)
+        /// This node's id, its peers or their addresses are others now.
+        case change(LivenessSettings)
         case stop
     }
 
@@ -46,6 +51,7 @@ final class LivenessThread {
                 try commands.attach(to: loop) { command in
                     switch command {
                     case .adopt(let descriptor): exchange.adopt(descriptor: descriptor)
+                    case .change(let settings): exchange.change(to: settings)
                     case .stop: loop.stop()
                     }
                 }
@@ -68,6 +74,9 @@ final class LivenessThread {
         let commands = commands
         return { commands.post(.adopt(descriptor: $0)) }
     }
+
+    /// Who there is, from now on.
+    func change(to settings: LivenessSettings) { commands.post(.change(settings)) }
 
     /// Ends the exchange: this node vouches for itself no more. `join` is to follow.
     func beginStop() { commands.post(.stop) }

@@ -61,6 +61,10 @@ extension NodeHost {
     }
 
     private func carryOutLinks() {
+        if engine.outbox.arePeersNew {
+            engine.outbox.arePeersNew = false
+            tellPeers()
+        }
         let dials = engine.outbox.dials
         engine.outbox.dials = []
         for dial in dials { links.dial(dial) }

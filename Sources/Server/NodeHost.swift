@@ -34,6 +34,7 @@ public final class NodeHost {
     private(set) var snapshotLink: SnapshotLink!
     private(set) var livenessThread: LivenessThread!
     private let directory: DataDirectory
+    private let bind: BindAddresses
     private let reserve: DiskReserve
 
     let turn: TurnTimers
@@ -59,6 +60,7 @@ public final class NodeHost {
         turn = TurnTimers(loop)
         let segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         directory = places.directory
+        bind = places.bind
         reserve = DiskReserve(
             places.directory,
             bytes: min(
@@ -76,7 +78,8 @@ public final class NodeHost {
             self.engine.snapshotMoved(event, now: SystemClock.reading())
         }
         livenessThread = try LivenessThread(
-            LivenessSettings(configuration, from: places.bind), liveness, log: log)
+            LivenessSettings(configuration, self.engine, from: places.bind), liveness, log: log)
+        self.engine.outbox.arePeersNew = false
         turn.onTurn = { [unowned self] in endTurn() }
         turn.onSecond = { [unowned self] in secondPassed() }
     }
@@ -129,6 +132,11 @@ public final class NodeHost {
     func stop(_ reason: ExitReason) {
         if exitReason == nil { exitReason = reason }
         loop.stop()
+    }
+
+    /// Nodes have joined or left, or this one has: the liveness thread is to know.
+    func tellPeers() {
+        livenessThread.change(to: LivenessSettings(engine.configuration, engine, from: bind))
     }
 
     /// Writes a line to the diagnostic log, unless there were too many in this second.

@@ -41,7 +41,7 @@ struct NodePlaces {
                 : try bind.listen(port: UInt16(configuration.port), backlog: backlog, on: loop)
             // Without peers there is nobody to listen to.
             clusterListeners =
-                configuration.members.count == 1
+                configuration.members.count == 1 && !configuration.join
                 ? []
                 : try bind.listen(port: UInt16(configuration.peerPort), backlog: backlog, on: loop)
         } catch { throw NodeStartError(error) }
@@ -114,11 +114,12 @@ extension NodeHost {
         parameters.segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         do throws(LogStartError) {
             let recovered = try directory.recoverLog(
-                parameters, mayRepair: configuration.members.count > 1)
+                parameters,
+                mayRepair: configuration.members.count > 1 || configuration.join)
             tell(recovered, Logger(sink))
             return recovered
         } catch {
-            guard case .log = error, configuration.members.count == 1 else {
+            guard case .log = error, configuration.members.count == 1, !configuration.join else {
                 throw NodeStartError(error, in: configuration.dir)
             }
             // Peers would give back what is lost; without them it is for the operator to decide.
@@ -169,32 +170,36 @@ extension NodeHost {
 extension PairLiveness {
     convenience init(_ configuration: Configuration, boot: UInt64, now: Instant) {
         self.init(
-            node: NodeID(configuration.nodeID), boot: boot,
-            peers: configuration.members.indices.map { NodeID(UInt16($0 + 1)) },
-            promise: configuration.electionTimeout, drift: configuration.leaseDrift,
-            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit,
-            now: now)
+            // The engine says who this is, and who the peers are.
+            node: NodeID(0), boot: boot, peers: [], promise: configuration.electionTimeout,
+            drift: configuration.leaseDrift,
+            busyLimit: configuration.busyLimit,
+            diskStallLimit: configuration.diskStallLimit, now: now)
         priority = configuration.leaderPriority
     }
 }
 
 extension LivenessSettings {
-    init(_ configuration: Configuration, from bind: BindAddresses) {
-        let members = configuration.members
-        node = NodeID(configuration.nodeID)
-        let own = node
-        peers = members.enumerated().compactMap { position, member in
-            let id = NodeID(UInt16(position + 1))
-            guard id != own, let port = UInt16(exactly: member.port) else { return nil }
-            return Peer(node: id, name: member.name, host: member.host, port: port)
+    /// - Parameter engine: which node this is, and who its peers are, as of now.
+    init(_ configuration: Configuration, _ engine: borrowing Engine, from bind: BindAddresses) {
+        node = engine.nodeID
+        peers = engine.peerAddresses.compactMap { peer in
+            guard let port = UInt16(exactly: peer.port) else { return nil }
+            return Peer(node: peer.node, name: peer.name, host: peer.host, port: port)
         }
         self.bind = bind
         heartbeat = configuration.heartbeatInterval
         // Two promises without a word: whatever is at the other end, a new connection does better.
         silence = max(
             configuration.electionTimeout + configuration.electionTimeout, .milliseconds(500))
-        let names = members.map { "\($0.name)=\($0.host):\($0.port)" }.joined(separator: ",")
+        let names = configuration.members.map { "\($0.name)=\($0.host):\($0.port)" }
+            .joined(separator: ",")
         // A fixed key: all nodes must come to the same number, and nobody is kept out by it.
-        token = SipHash(key0: 0x736b_6569_6e00, key1: 1).hash(Array(names.utf8).span)
+        let founding = SipHash(key0: 0x736b_6569_6e00, key1: 1).hash(Array(names.utf8).span)
+        token = founding
+        tokens = [founding]
+        guard let cluster = engine.clusterToken else { return }
+        tokens.append(cluster)
+        if engine.haveNodesChanged { token = cluster }
     }
 }

@@ -19,6 +19,8 @@ public enum Fault: Int, CaseIterable, Sendable, Comparable {
     /// A log's damage lay in what snapshots stand for; a read of old entries met it while the process
     /// ran; a snapshot was found to be damaged; a group's state was lost, and came from a peer.
     case damagePassed, damageMet, snapshotDamaged, stateLost
+    /// A node became a member; one was removed; one that lost its directory was taken in again.
+    case joined, forgotten, takenIn
 
     public static func < (left: Fault, right: Fault) -> Bool { left.rawValue < right.rawValue }
 }

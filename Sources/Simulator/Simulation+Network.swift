@@ -50,8 +50,9 @@ extension Simulation {
         guard case .node(let target) = connection.sides[1] else { return }
         switch connection.sides[0] {
         case .node(let source):
-            let dialed = isOpen ? target : nil
-            nodes[source].process?.dialing[number] = nil
+            let process = process(source, life: connection.lives[0])
+            let id = process?.dialing.removeValue(forKey: number) ?? target
+            let dialed = isOpen ? id : nil
             if isOpen {
                 deliver(
                     .linkOpened(connection: number, dialed: dialed), to: source,
@@ -60,7 +61,7 @@ extension Simulation {
                     .linkOpened(connection: number, dialed: nil), to: target, life: acceptor ?? 0)
             } else {
                 deliver(
-                    .dialFailed(connection: number, peer: target), to: source,
+                    .dialFailed(connection: number, peer: id), to: source,
                     life: connection.lives[0])
             }
         case .client(let client):

@@ -169,11 +169,12 @@ extension Simulation {
             let delay = node.random.interval(options.disk.read)
             schedule(.logRead(node: node.number, life: process.life, wish), after: delay)
         }
-        for peer in outbound.dials {
+        for (id, machine) in outbound.dials {
+            invariant(nodeNumbers.contains(machine), "a dial to nowhere")
             let connection = network.dial(
-                from: .node(node.number), life: process.life, to: .node(peer), isPeerLink: true,
-                now: now)
-            process.dialing[connection] = peer
+                from: .node(node.number), life: process.life, to: .node(machine),
+                isPeerLink: true, now: now)
+            process.dialing[connection] = id
         }
         for (connection, bytes) in outbound.output {
             send(bytes, over: connection, from: node.number)
@@ -312,8 +313,10 @@ extension Simulation {
             queue.schedule(.livenessTimer(node: number, life: life), at: node.pausedUntil)
             return
         }
-        for peer in nodeNumbers where peer != number {
-            if let ping = process.ping(to: peer, now: node.clock.reading(at: now).boot) {
+        for peer in nodeNumbers where peer != number && nodes[peer].raftID != 0 {
+            if let ping = process.ping(
+                to: nodes[peer].raftID, now: node.clock.reading(at: now).boot)
+            {
                 network.sendLiveness(from: number, to: peer, bytes: ping, now: now)
             }
         }
@@ -357,6 +360,7 @@ extension Simulation {
     func inspect(_ process: SimulatedProcess, on node: SimulatedNode) {
         process.checkInvariants()
         process.turns += 1
+        if process.isMember { node.raftID = process.nodeID }
         let hashesNow = process.turns % hashEvery == 0 || phase == .settling
         let readings = process.readings()
         watchGap(process, of: node.number, readings)

@@ -30,6 +30,7 @@ public final class Simulation {
         case relief(Relief)
         case restart(node: Int)
         case resume(node: Int)
+        case operatorActs
     }
 
     enum Phase: Int { case safety, healing, draining, settling }
@@ -70,8 +71,10 @@ public final class Simulation {
     var flips: [DamagePlace: Int] = [:]
     /// A node whose disk is damaged on purpose: that it does not start is right.
     var expectsRefusal: Int?
-    /// Nodes that lost their directory, and belong to the cluster no more.
+    /// Nodes that do not belong to the cluster: spares, and those that were removed.
     var absent: Set<Int> = []
+    /// What the operator has under way.
+    var operations = Operations()
     /// A majority lost its directories: nothing may be answered, not even at the end.
     var isBeyondRepair = false
     /// State hashes are compared every so many turns of a node (each is a walk over its keys).
@@ -91,16 +94,22 @@ public final class Simulation {
         trace.sink = sink
         var random = SeededGenerator(seed: seed)
         network = VirtualNetwork(
-            nodes: options.nodes, options: options.network, interposes: options.interposes,
+            nodes: options.nodes + options.spares, options: options.network,
+            interposes: options.interposes,
             random: random.split())
         faultRandom = random.split()
         workloads = options.workloads.map { $0.make(options) }
-        for number in 0...options.nodes {
+        for number in 0...(options.nodes + options.spares) {
             let rate = Int64(random.integer(-options.clockRatePPM...options.clockRatePPM))
             let clock = NodeClock(
                 ratePPM: rate, bootOffset: .seconds(Int64(random.integer(1...100_000))),
                 wallOffset: Int64(random.integer(-options.wallOffset...options.wallOffset)))
             nodes.append(SimulatedNode(number: number, clock: clock, random: random.split()))
+        }
+        for node in nodes where node.number > options.nodes {
+            node.joins = true
+            node.raftID = 0
+            absent.insert(node.number)
         }
         for number in 0..<options.clients {
             clients.append(SimulatedClient(number: number, random: random.split()))
@@ -112,7 +121,7 @@ public final class Simulation {
     var presentNodes: [Int] { nodeNumbers.filter { !absent.contains($0) } }
 
     /// The numbers of all nodes.
-    public var nodeNumbers: ClosedRange<Int> { 1...options.nodes }
+    public var nodeNumbers: ClosedRange<Int> { 1...(options.nodes + options.spares) }
 
     func schedule(_ event: Event, after delay: Interval) { queue.schedule(event, at: now + delay) }
 
@@ -158,6 +167,7 @@ public final class Simulation {
         case .relief(let relief): relieve(relief)
         case .restart(let node): restart(node)
         case .resume(let node): resume(node)
+        case .operatorActs: operatorActs()
         }
     }
 
@@ -210,6 +220,7 @@ public final class Simulation {
             let start = faultRandom.pick([Interval.milliseconds(1), .seconds(1), .seconds(2)])
             schedule(.disaster, after: start)
         }
+        if options.spares > 0 { schedule(.operatorActs, after: .seconds(1)) }
         if advance(by: options.safety) { healAndSettle() }
         return finish()
     }
@@ -220,6 +231,10 @@ public final class Simulation {
         enter(.healing)
         heal()
         guard advance(by: .seconds(3)) else { return }
+        guard advance(within: options.healing, until: { operations.areOver }) else {
+            complainAboutLiveness("nodes still join or leave: \(operations)")
+            return
+        }
         enter(.draining)
         guard
             advance(within: options.healing, until: { clients.allSatisfy { $0.state == .retired } })

@@ -68,9 +68,9 @@ struct ChainLink: Equatable {
     var rawChecksum = RawChecksum()
 
     /// Behind the header of a file.
-    init(behindHeader checksum: UInt32) {
+    init(behindHeader checksum: UInt32, of bytes: Int = SnapshotFormat.headerBytes) {
         self.checksum = checksum
-        offset = SnapshotFormat.headerBytes
+        offset = bytes
     }
 
     /// Goes on behind the chunk.

@@ -103,19 +103,34 @@ extension SnapshotExecutor where Files: ~Copyable {
             size = try files.size(file)
             if size >= headerBytes + footerBytes {
                 try files.read(file, at: 0, count: headerBytes, into: &bytes)
+            }
+        } catch { throw .file(error) }
+        guard bytes.count == headerBytes else {
+            throw .damage(SnapshotDamage(at: size, .truncated))
+        }
+        var length = 0
+        do throws(SnapshotDamage) {
+            length = try SnapshotHeader.length(from: bytes.readable)
+        } catch { throw .damage(error) }
+        do throws(SnapshotFileError) {
+            if size >= length + footerBytes {
+                if length > headerBytes {
+                    try files.read(
+                        file, at: headerBytes, count: length - headerBytes, into: &bytes)
+                }
                 try files.read(file, at: size - footerBytes, count: footerBytes, into: &bytes)
             }
         } catch { throw .file(error) }
         do throws(SnapshotDamage) {
-            guard bytes.count == headerBytes + footerBytes else {
+            guard bytes.count == length + footerBytes else {
                 throw SnapshotDamage(at: size, .truncated)
             }
             let (header, checksum) = try SnapshotHeader.decode(
-                bytes.readable.extracting(0..<headerBytes))
+                bytes.readable.extracting(0..<length))
             guard header.id == id else { throw SnapshotDamage(at: 0, .otherSnapshot(header.id)) }
             let end = size - footerBytes
             let footer = try SnapshotFooter.decode(
-                bytes.readable.extracting(headerBytes...), at: end)
+                bytes.readable.extracting(length...), at: end)
             guard footer.headerChecksum == checksum, footer.fileBytes == size else {
                 throw SnapshotDamage(at: end, .footer("not of this file"))
             }

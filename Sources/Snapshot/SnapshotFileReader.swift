@@ -52,7 +52,9 @@ public struct SnapshotFileReader: ~Copyable {
     public mutating func next(into chunk: inout ByteBuffer) throws(SnapshotDamage) -> Step {
         if state == .beforeHeader {
             guard pending.count >= SnapshotFormat.headerBytes else { return .needsBytes }
-            try readHeader()
+            let length = try SnapshotHeader.length(from: held(SnapshotFormat.headerBytes))
+            guard pending.count >= length else { return .needsBytes }
+            try readHeader(length)
         }
         if state == .chunks {
             guard pending.count >= MemoryLayout<UInt32>.size else { return .needsBytes }
@@ -83,15 +85,15 @@ public struct SnapshotFileReader: ~Copyable {
         pending.readable.extracting(offset..<offset + count)
     }
 
-    private mutating func readHeader() throws(SnapshotDamage) {
-        let read = try SnapshotHeader.decode(held(SnapshotFormat.headerBytes))
+    private mutating func readHeader(_ length: Int) throws(SnapshotDamage) {
+        let read = try SnapshotHeader.decode(held(length))
         guard read.header.id == expected else {
             throw SnapshotDamage(at: 0, .otherSnapshot(read.header.id))
         }
         header = read.header
         headerChecksum = read.checksum
-        link = ChainLink(behindHeader: read.checksum)
-        pending.consume(SnapshotFormat.headerBytes)
+        link = ChainLink(behindHeader: read.checksum, of: length)
+        pending.consume(length)
         state = .chunks
     }
 

@@ -16,7 +16,7 @@ public struct SnapshotFileWriter: Sendable {
     public init(_ header: SnapshotHeader, into bytes: inout ByteBuffer) {
         self.header = header
         headerChecksum = header.encode(into: &bytes)
-        link = ChainLink(behindHeader: headerChecksum)
+        link = ChainLink(behindHeader: headerChecksum, of: header.fileBytes)
     }
 
     /// Appends what stands for the next chunk of the stream to `bytes`. All chunks have the length

@@ -4,23 +4,27 @@
 // on every replica at the same index. Cut into *chunks* of equal length, each compressed for itself
 // (LZ4 block format), it lies in the file like this:
 //
-//     file      | header, 64 bytes | chunk | chunk | ... | footer, 64 bytes |
+//     file      | header, 64 bytes | members | chunk | chunk | ... | footer, 64 bytes |
 //     chunk     | header, 32 bytes | stored bytes |
 //
 // All integers are little-endian, all checksums CRC-32C.
 //
+// The members are the group's as of the index, opaque here like the stream; none if they never
+// changed.
+//
 // Header (64 bytes)                          Chunk header (32 bytes, not aligned)
 //     0  u64 magic "SKEINSNP"                    0  u32 magic "\xB5SKC"
 //     8  u32 checksum of bytes 12..<64           4  u32 checksum of bytes 8..<32
-//    12  u32 format version, 1                   8  u32 length of the stored bytes
-//    16  u64 cluster id, high half              12  u32 length of the chunk; if the stored bytes
-//    24  u64 cluster id, low half                       are as many, they are the chunk itself
+//    12  u32 format version: 1, or 2 with        8  u32 length of the stored bytes
+//            members                            12  u32 length of the chunk; if the stored bytes
+//    16  u64 cluster id, high half                      are as many, they are the chunk itself
+//    24  u64 cluster id, low half
 //    32  u32 group                              16  u32 checksum of the stored bytes
 //    36  u32 length of all chunks but the last  20  u32 checksum of the chunk
 //    40  u64 index                              24  u32 number of the chunk, from 0
 //    48  u64 term                               28  u32 chain: checksum of the header before
-//    56  zeros
-//                                           Footer (64 bytes)
+//    56  u32 length of the members          Footer (64 bytes)
+//    60  u32 checksum of the members, 0 if there are none
 //                                                0  u32 magic "\xB5SKF"
 //                                                4  u32 checksum of bytes 8..<64
 //                                                8  u64 number of chunks
@@ -57,7 +61,7 @@ internal import Bytes
 
 /// Sizes and constants of the layout above.
 enum SnapshotFormat {
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
     static let magic: UInt64 = 0x504E_534E_4945_4B53  // "SKEINSNP"
     static let chunkMagic: UInt32 = 0x434B_53B5
     static let footerMagic: UInt32 = 0x464B_53B5

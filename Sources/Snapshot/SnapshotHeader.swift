@@ -7,12 +7,19 @@ public struct SnapshotHeader: Hashable, Sendable {
     /// Length of every chunk but the last, before compression; 1...`SnapshotLimits.chunkBytesMax`.
     /// To be equal on all replicas, so that they cut their streams alike.
     public var chunkBytes = SnapshotLimits.chunkBytes
+    /// The group's members as of the index, as the engine encodes them: a replica must know them before
+    /// it makes this its state. Empty if they never changed; at most `SnapshotLimits.membersBytesMax`.
+    public var members: [UInt8]
 
-    public init(id: SnapshotID, clusterHigh: UInt64, clusterLow: UInt64) {
+    public init(id: SnapshotID, clusterHigh: UInt64, clusterLow: UInt64, members: [UInt8] = []) {
         self.id = id
         self.clusterHigh = clusterHigh
         self.clusterLow = clusterLow
+        self.members = members
     }
+
+    /// Bytes that it takes at the file's beginning.
+    var fileBytes: Int { SnapshotFormat.headerBytes + members.count }
 }
 
 /// What is known of a whole snapshot file from its header and footer.

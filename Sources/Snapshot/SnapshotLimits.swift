@@ -6,6 +6,8 @@ public enum SnapshotLimits {
     public static let chunkBytes = 256 << 10
     /// The longest chunk that a file may have: what a reader must be ready to hold.
     public static let chunkBytesMax = 1 << 20
+    /// Bytes of `SnapshotHeader.members`: 15 voters and learners of a group, old and new, take half.
+    public static let membersBytesMax = 1024
     /// Chunks of one snapshot that the engine may have handed over beyond what `written` reported;
     /// it pauses the image then, so that a slow disk does not gather the state in memory.
     public static let chunksAheadMax = 16

@@ -27,7 +27,7 @@ final class SnapshotSending {
         id = summary.id
         self.summary = summary
         self.file = file
-        link = ChainLink(behindHeader: headerChecksum)
+        link = ChainLink(behindHeader: headerChecksum, of: summary.header.fileBytes)
         starts = [(link.offset, link.checksum)]
     }
 

@@ -18,6 +18,8 @@ public final class RecoveredGroup {
     /// The newest entries as entry records, `tailFirst...lastIndex`, as far as the budget went.
     public private(set) var tail = ByteBuffer()
     public private(set) var tailFirst: LogIndex = 1
+    /// What the entries of kind `membership` hold, ascending.
+    public private(set) var memberEntries: [GroupMembers] = []
 
     /// The last entry that is only known from the checkpoint with which the replay began: it lies in
     /// a segment before.
@@ -70,6 +72,7 @@ public final class RecoveredGroup {
         restored.lastIndex = lastIndex
         restored.termStarts = termStarts
         restored.tail = tail.take()
+        restored.memberEntries = memberEntries
         return restored
     }
 
@@ -84,6 +87,9 @@ public final class RecoveredGroup {
         termStarts.append(TermStart(index: index, term: term))
         return true
     }
+
+    /// Notes an entry that changes the group's members.
+    func note(_ members: GroupMembers) { memberEntries.append(members) }
 
     /// Appends a run of entries `first...last` to the tail.
     func append(_ records: Span<UInt8>, first: LogIndex, last: LogIndex) {
@@ -110,6 +116,7 @@ public final class RecoveredGroup {
         }
         firstIndex = index + 1
         precedingTerm = term
+        memberEntries.removeAll { $0.since <= index }
         return before - tail.count
     }
 
@@ -155,6 +162,7 @@ public final class RecoveredGroup {
     func truncate(from index: LogIndex) -> Int {
         lastIndex = index - 1
         unreadLast = min(unreadLast, lastIndex)
+        memberEntries.removeAll { $0.since >= index }
         termStarts.removeSubrange(termStarts.partitionPoint { $0.index >= index }...)
         let before = tail.count
         if index <= tailFirst {

@@ -130,6 +130,9 @@ struct RecoveredState: ~Copyable {
                 guard groups[slot].noteTerm(entry.term, at: index) else {
                     return "entry term goes back"
                 }
+                if let members = try GroupMembers(entry: entry) {
+                    groups[slot].note(members)
+                }
                 index += 1
             }
         } catch {

@@ -7,7 +7,7 @@ import Server
 struct Skein: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "skein", abstract: "Administers Skein nodes and their data directories.",
-        subcommands: [Check.self, Recover.self])
+        subcommands: [Node.self, Check.self, Recover.self])
 }
 
 /// `skein check DIR`

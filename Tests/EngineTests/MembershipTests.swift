@@ -28,29 +28,25 @@ import Testing
         #expect(cluster.run(until: cluster.isConverged))
     }
 
-    @Test(arguments: 0..<3) func `a wiped node is mute and says why, the others go on`(wiped: Int)
-        throws
-    {
+    @Test func `a wiped node is mute as long as there is no majority to take it in`() throws {
         let cluster = try EngineCluster.formed()
-        cluster.stop(wiped)
-        cluster.wipe(wiped)
-        cluster.nodes[wiped].lines = []
+        cluster.stop(1)
+        cluster.stop(2)
+        cluster.wipe(2)
         for node in cluster.nodes { node.lines = [] }
-        try cluster.start(wiped)
+        try cluster.start(2)
         cluster.run(milliseconds: 10_000)
-        let process = cluster.nodes[wiped].process!
+        let process = cluster.nodes[2].process!
         let reason = process.engine.muteReason ?? "none"
         #expect(reason.contains("data directory is empty"))
-        let client = try cluster.open(wiped)
+        let client = try cluster.open(2)
         let answer = cluster.ask("GET a\r\nSET a 1\r\nDBSIZE\r\nPING\r\n", client)
         #expect(
             answer.split(separator: "\r\n").map { $0.prefix(12) } == [
                 "-CLUSTERDOWN", "-CLUSTERDOWN", "-CLUSTERDOWN", "+PONG",
             ])
         #expect(process.engine.replicas.allSatisfy { $0.role != .leader && $0.commit == 0 })
-        let other = try cluster.open((wiped + 1) % 3)
-        #expect(cluster.expect("+OK\r\n", to: "SET a 1\r\n", other) == nil)
-        // Ten seconds of refusals are told a few times, not at every attempt.
+        // Ten seconds of waiting are told a few times, not at every attempt.
         for node in cluster.nodes {
             let told = node.lines.filter { $0.contains("peer") }
             #expect(told.count < 20, "n\(node.index + 1): \(told.count) lines, \(told.suffix(4))")
@@ -84,7 +80,7 @@ import Testing
         }
         node.configuration = configuration
         node.configuration.initialCluster.removeLast()
-        #expect(throws: StartError.self) { try node.start(members: 2, now: cluster.now) }
+        #expect(throws: StartError.self) { try node.start(now: cluster.now) }
         node.configuration = configuration
         node.configuration.initialCluster[2].name = "n4"
         #expect(throws: StartError.self) { try cluster.start(0) }

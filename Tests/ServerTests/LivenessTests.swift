@@ -123,7 +123,7 @@ private final class TestNode {
                     port: ports[other])
             ],
             bind: try BindAddresses([.loopback]), heartbeat: .milliseconds(20),
-            silence: .milliseconds(400), token: token)
+            silence: .milliseconds(400), token: token, tokens: [token])
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let thread = try LivenessThread(settings, liveness, log: log)
         self.thread = thread

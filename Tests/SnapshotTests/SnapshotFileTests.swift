@@ -42,8 +42,18 @@ import Testing
         }
     }
 
-    @Test func `every flipped bit is found`() {
-        let (bytes, _) = file(typicalBytes(700) + noise(100))
+    @Test func `the group's members come back with the header`() {
+        let members = noise(37)
+        let (bytes, summary) = file(typicalBytes(700), someHeader(members: members))
+        #expect(summary.header.members == members)
+        for length in 1...120 {
+            #expect(Reading(bytes, pieces: [length]) == .whole(typicalBytes(700), summary))
+        }
+    }
+
+    @Test(arguments: [0, 37]) func `every flipped bit is found`(members: Int) {
+        let (bytes, _) = file(
+            typicalBytes(700) + noise(100), someHeader(members: noise(members)))
         for offset in 0..<bytes.count {
             for bit in 0..<8 {
                 var damaged = bytes
@@ -130,12 +140,12 @@ import Testing
 
     @Test func `a newer format is refused by name`() {
         var (bytes, _) = file([])
-        bytes[12] = 2
+        bytes[12] = 3
         let checksum = CRC32C.checksum(bytes[12..<64].span)
         for i in 0..<4 { bytes[8 + i] = UInt8(truncatingIfNeeded: checksum >> UInt32(8 * i)) }
         let damage = Reading(bytes).damage
-        #expect(damage == SnapshotDamage(at: 0, .otherVersion(2)))
-        #expect(damage?.description.contains("reads version 1") == true)
+        #expect(damage == SnapshotDamage(at: 0, .otherVersion(3)))
+        #expect(damage?.description.contains("reads version 2") == true)
     }
 
     @Test func `equal streams have equal raw checksums, others do not`() {

@@ -5,8 +5,10 @@ import Raft
 
 let someID = SnapshotID(group: GroupID(3), index: 0x1234, term: 5)
 
-func someHeader(_ id: SnapshotID = someID, chunkBytes: Int = 256) -> SnapshotHeader {
-    var header = SnapshotHeader(id: id, clusterHigh: 0xC1, clusterLow: 0xC2)
+func someHeader(
+    _ id: SnapshotID = someID, chunkBytes: Int = 256, members: [UInt8] = []
+) -> SnapshotHeader {
+    var header = SnapshotHeader(id: id, clusterHigh: 0xC1, clusterLow: 0xC2, members: members)
     header.chunkBytes = chunkBytes
     return header
 }

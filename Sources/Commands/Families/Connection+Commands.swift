@@ -133,6 +133,46 @@ enum Connection {
             [.admin, .slow, .dangerous],
             scope: .connection, tips: [.requestAllNodes, .responseAllSucceeded]),
         CommandSpec(
+            "cluster", arity: -2, [], [.slow],
+            scope: .connection),
+        CommandSpec(
+            "cluster|forget", arity: 3, [.admin, .noAsyncLoading, .stale],
+            [.admin, .slow, .dangerous],
+            scope: .connection),
+        CommandSpec(
+            "cluster|help", arity: 2, [.loading, .stale], [.slow],
+            scope: .connection),
+        CommandSpec(
+            "cluster|info", arity: 2, [.loading, .stale], [.slow],
+            scope: .connection, tips: [.nondeterministicOutput]),
+        CommandSpec(
+            "cluster|keyslot", arity: 3, [.loading, .stale], [.slow],
+            scope: .connection),
+        CommandSpec(
+            "cluster|meet", arity: -4, [.admin, .noAsyncLoading, .stale],
+            [.admin, .slow, .dangerous],
+            scope: .connection),
+        CommandSpec(
+            "cluster|myid", arity: 2, [.loading, .stale], [.slow],
+            scope: .connection),
+        CommandSpec(
+            "cluster|nodes", arity: 2, [.loading, .stale], [.slow],
+            scope: .connection, tips: [.nondeterministicOutput]),
+        CommandSpec(
+            "cluster|shards", arity: 2, [.loading, .stale], [.slow],
+            scope: .connection, tips: [.nondeterministicOutput]),
+        CommandSpec(
+            "cluster|slots", arity: 2, [.loading, .stale], [.slow],
+            scope: .connection, tips: [.nondeterministicOutput]),
+        // Of our own.
+        CommandSpec(
+            "skein.nodes", arity: 1, [.loading, .stale], [.slow],
+            scope: .connection, tips: [.nondeterministicOutput]),
+        CommandSpec(
+            "skein.transfer", arity: 3, [.admin, .noAsyncLoading, .stale],
+            [.admin, .slow, .dangerous],
+            scope: .connection),
+        CommandSpec(
             "info", arity: -1, [.loading, .stale], [.slow, .dangerous],
             scope: .connection,
             tips: [.nondeterministicOutput, .requestAllShards, .responseSpecial]),

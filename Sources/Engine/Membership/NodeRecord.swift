@@ -17,6 +17,11 @@ internal import WAL
 /// - `bound`: genesis is applied; holds the cluster map.
 /// - `distrusted`: the log was cut at damage; in these groups it may lack entries that this node has
 ///   acknowledged. Written again whenever a group has them back; empty at the end.
+/// - `members`: a group's members as of where its log begins, once they have changed: what a replica goes
+///   by that finds no snapshot.
+/// - `expelled`: this directory's node is no member of its cluster any more, and why.
+/// - `seen`: the newest start of each peer: a directory that was rolled back to an older copy comes with
+///   an older one, or with another process of the same number.
 /// - `lineage`: the clusters that this one was made of by `skein recover`, oldest first.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
@@ -27,6 +32,9 @@ enum NodeRecord: Equatable {
     case bound([UInt8])
     case distrusted([UInt32])
     case lineage([Lineage])
+    case members(group: UInt32, [UInt8])
+    case expelled(Expulsion)
+    case seen([SeenStart])
 
     private static let version: UInt8 = 1
 
@@ -40,6 +48,9 @@ enum NodeRecord: Equatable {
         case .bound: 4
         case .distrusted: 5
         case .lineage: 7
+        case .expelled: 8
+        case .seen: 9
+        case .members(let group, _): 1024 + group
         }
     }
 
@@ -90,6 +101,21 @@ enum NodeRecord: Equatable {
                 bytes.append(littleEndian: cluster.high)
                 bytes.append(littleEndian: cluster.low)
             }
+        case .members(let group, let members):
+            bytes.append(UInt8(8))
+            bytes.append(littleEndian: group)
+            bytes.append(members)
+        case .expelled(let reason):
+            bytes.append(UInt8(9))
+            bytes.append(reason.rawValue)
+        case .seen(let starts):
+            bytes.append(UInt8(10))
+            bytes.append(varint: UInt64(starts.count))
+            for start in starts {
+                bytes.append(littleEndian: start.node)
+                bytes.append(littleEndian: start.boot)
+                bytes.append(littleEndian: start.process)
+            }
         }
         return bytes
     }
@@ -137,10 +163,36 @@ enum NodeRecord: Equatable {
                 clusters.append(Lineage(high: try reader.read(), low: try reader.read()))
             }
             self = .lineage(clusters)
+        case 8:
+            let group: UInt32 = try reader.read()
+            let rest = reader.remaining
+            self = .members(group: group, try reader.readBytes(rest).copied)
+        case 9:
+            guard let reason = Expulsion(rawValue: try reader.read()) else {
+                throw .invalid("expulsion")
+            }
+            self = .expelled(reason)
+        case 10:
+            var starts: [SeenStart] = []
+            for _ in 0..<(try reader.readCount()) {
+                starts.append(
+                    SeenStart(
+                        node: try reader.read(), boot: try reader.read(),
+                        process: try reader.read()))
+            }
+            self = .seen(starts)
         default:
             throw .invalid("node record kind")
         }
     }
+}
+
+/// A start of a peer's process.
+struct SeenStart: Equatable {
+    var node: UInt16
+    var boot: UInt64
+    /// Random, of one process: two of them under one number are of two copies of a directory.
+    var process: UInt64
 }
 
 /// The id of a cluster that lived on in another one.

@@ -57,11 +57,20 @@ extension NodeState {
         }
     }
 
-    /// Genesis is applied: writes it down, and begins the data groups.
+    /// The system group's map is another one than was looked at last: genesis was applied, which is
+    /// written down, and the data groups begin; or nodes came or went.
     mutating func considerAdoption(now: ClockReading) {
-        guard map == nil, replicas.count > 0, let genesis = replicas[0].genesis else { return }
+        guard replicas.count > 0, replicas[0].mapVersion != mapSeen else { return }
+        mapSeen = replicas[0].mapVersion
+        guard let genesis = replicas[0].genesis else { return }
         do throws(DecodeError) {
             let map = try ClusterMap(decoding: genesis.span)
+            if let known = self.map {
+                // A replay goes through what was before; so does one of a log from before a recovery.
+                guard map.clusterID == known.clusterID, map.epoch > known.epoch else { return }
+                changeNodes(to: map, genesis, now: now)
+                return
+            }
             guard map.member(id.raw)?.incarnation == incarnation.raw else {
                 fail("genesis names another data directory for this node")
                 return
@@ -91,7 +100,7 @@ extension NodeState {
         _ group: GroupID, slots: SlotRange?, restored: consuming RestoredGroup, now: ClockReading
     ) {
         invariant(Int(group.raw) == replicas.count, "groups are not numbered in order")
-        var raft = RaftConfiguration(id: id, group: group, members: members.map(\.id))
+        var raft = RaftConfiguration(id: id, group: group, members: founded)
         raft.electionTimeout = configuration.electionTimeout
         raft.retransmitTimeout = configuration.electionTimeout
         raft.readLease = configuration.readLease

@@ -80,7 +80,7 @@ extension Engine {
         return (parsed.request, parsed.spec, consumed)
     }
 
-    private mutating func reply(_ index: Int, _ body: (inout ReplyWriter) -> Void)
+    mutating func reply(_ index: Int, _ body: (inout ReplyWriter) -> Void)
         -> NodeCommandStep?
     {
         .done(node.writeReply(to: &sessions[index], body))
@@ -190,13 +190,16 @@ extension Engine {
             return reply(index) { $0.verbatim(Array(text.utf8).span) }
         default: break
         }
+        if name.hasPrefix("cluster") || name.hasPrefix("skein.") {
+            return cluster(index, request, name, now: now)
+        }
         if name.hasPrefix("client") { return client(index, request, name, now: now) }
         if name.hasPrefix("config") { return config(index, request, name) }
         if name.hasPrefix("command") { return command(index, request, name) }
         return reply(index) { $0.error(text: "ERR '\(name)' is not supported") }
     }
 
-    private mutating func reply(_ index: Int, _ error: String?) -> NodeCommandStep? {
+    mutating func reply(_ index: Int, _ error: String?) -> NodeCommandStep? {
         reply(index) { writer in
             if let error { writer.error(text: error) } else { writer.ok() }
         }

@@ -273,7 +273,7 @@ enum InfoReport {
         var lines = [
             "raft_node_id:\(node.id.raw)", "raft_node_name:\(node.configuration.nodeName)",
             "raft_membership:\(node.muteReason == nil ? "\(node.membership)" : "mute")",
-            "raft_groups:\(node.replicas.count)", "raft_num_nodes:\(node.members.count)",
+            "raft_groups:\(node.replicas.count)", "raft_num_nodes:\(node.memberCount)",
         ]
         for group in 0..<node.replicas.count {
             let leader = node.replicas[group].core.leader.map { node.name(of: $0) } ?? "none"

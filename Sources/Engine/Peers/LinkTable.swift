@@ -58,7 +58,9 @@ struct LinkTable: ~Copyable {
     var oldestStranger: Instant? {
         var oldest: Instant?
         for index in isOpen.indices
-        where isOpen[index] && slots[index].peer == nil && !slots[index].isClosing {
+        where isOpen[index] && slots[index].peer == nil && !slots[index].isClosing
+            && slots[index].applicant == nil
+        {
             oldest = min(oldest ?? slots[index].openedAt, slots[index].openedAt)
         }
         return oldest

@@ -22,7 +22,9 @@ extension NodeState {
     mutating func closeStrangers(now: ClockReading) {
         for index in links.openIndices
         where links[index].peer == nil && !links[index].isClosing
-            && links[index].openedAt + EngineLimits.helloTime <= now.boot
+            && links[index].openedAt
+                + (links[index].applicant == nil
+                    ? EngineLimits.helloTime : EngineLimits.applicantTime) <= now.boot
         {
             links[index].isClosing = true
             links.markFlushing(index)
@@ -32,9 +34,11 @@ extension NodeState {
     mutating func linkClosed(_ id: LinkID, dialed: NodeID?, now: ClockReading) {
         let peer = links.index(of: id).flatMap { links[$0].peer ?? links[$0].dialed } ?? dialed
         links.remove(id)
+        if let dialed { meetingLost(dialed, now: now) }
         guard let peer, let at = peerIndex(peer) else { return }
         if peers[at].link == id {
             peers[at].link = nil
+            peers[at].unlinkedSince = now.boot
             if peers[at].lastRefusal.isEmpty {
                 log(.notice, "peer-disconnected peer=\(peers[at].name)")
             }
@@ -47,7 +51,8 @@ extension NodeState {
             }
         }
         // Not when another link took this one's place: the two would end each other for ever.
-        if self.id < peer, peers[at].link == nil {
+        nodesCheckAt = now.boot
+        if self.id < peer, peers[at].link == nil, expulsion == nil, !peers[at].isReplaced {
             peers[at].dialAt = now.boot + peers[at].backoff
             let longer = Interval(nanoseconds: peers[at].backoff.nanoseconds * 2)
             peers[at].backoff = min(longer, PeerState.backoffMax)
@@ -97,9 +102,17 @@ extension NodeState {
                 links[index].isClosing = true
                 links.markFlushing(index)
                 return
+            case .welcome:
+                try receiveWelcome(frame.body, link: index)
+                return
+            case .farewell:
+                receiveFarewell(try Farewell(decoding: frame.body), link: index, now: now)
+                return
             default:
                 break
             }
+            // Of somebody who counts this node as a member before it knows that it is one.
+            if links[index].applicant != nil { return }
             guard let peer = links[index].peer, let at = peerIndex(peer) else {
                 throw .invalid("frame before hello")
             }
@@ -109,7 +122,8 @@ extension NodeState {
             // A group that this node does not have yet: genesis is still on its way here.
             guard group < replicas.count, muteReason == nil else { return }
             switch frame.kind {
-            case .hello, .refused: break
+            case .hello, .refused, .welcome, .farewell: break
+            case .request: try receiveRequest(&reader, group: group, now: now)
             case .raft: try receiveRaft(&reader, group: group, from: peer, now: now)
             case .forward: try receiveForward(frame.body, from: at, link: index, now: now)
             case .forwardRead: try receiveReads(frame.body, from: at, link: index, now: now)
@@ -146,7 +160,7 @@ extension NodeState {
     }
 
     /// A peer is there (again): whatever was under way to it is lost.
-    private mutating func linkAdmitted(_ index: Int, now: ClockReading) {
+    mutating func linkAdmitted(_ index: Int, now: ClockReading) {
         guard let peer = links[index].peer else { return }
         liveness.linkUp(to: peer)
         let mayLack = peerIndex(peer).flatMap { peers[$0].hello?.mayLackEntries } ?? false

@@ -10,8 +10,16 @@ internal import WAL
 /// Both ends of a link send a hello first. A peer is admitted when it speaks the same version, is one
 /// of the members by name, and belongs to the same life of the cluster:
 ///
-/// - both bound: same cluster id, and the peer's directory is the one that genesis names;
+/// - both bound: same cluster id, and the peer's directory is one that the map names;
 /// - otherwise: nobody is admitted to consensus whose directory did not take part in the bootstrap.
+///
+/// An empty directory whose name the map knows, or whose node was met, is an *applicant*: its link is kept,
+/// it takes no part, and it is sent the map once that names it (`NodeState+Joining.swift`).
+///
+/// A directory that was rolled back to an older copy has forgotten what it promised since. Each start has
+/// a number, one more than the one before, and each process a random one; all members keep the newest that
+/// they have seen of each peer, on disk. An older start, or another process under the same number, is
+/// refused for ever (S21); see `Expulsion`.
 ///
 /// The first vote. A node with an empty directory takes part only if *all* other members reported
 /// empty directories, or one that takes part already has seen exactly this directory empty. It then
@@ -27,7 +35,7 @@ extension NodeState {
             membership: muteReason == nil ? membership : .mute, cluster0: map?.clusterID.high ?? 0,
             cluster1: map?.clusterID.low ?? 0, clientHost: me.bind[0].address,
             clientPort: UInt16(me.port), syncMode: me.syncMode, mayLackEntries: mayLackEntries,
-            knownGaps: knownGaps, admitted: admitted, logSpace: logSpace.rawValue)
+            knownGaps: knownGaps, admitted: admitted, logSpace: logSpace.rawValue, process: process)
     }
 
     mutating func sendHello(_ index: Int) {
@@ -58,12 +66,35 @@ extension NodeState {
         if knownGaps != before { sendHelloAgain() }
     }
 
-    /// Judges a hello; nil admits the peer, otherwise the reason goes to both logs.
-    private func objection(to hello: Hello, dialed: NodeID?) -> String? {
+    /// What is to become of a link, by the hello that came over it.
+    private enum Verdict {
+        case admit
+        /// Its link is kept until it is known what becomes of it.
+        case hold
+        case refuse(String)
+        case expel(Expulsion)
+    }
+
+    private func judge(_ hello: Hello, dialed: NodeID?) -> Verdict {
         guard hello.version == Hello.currentVersion else {
-            return
+            return .refuse(
                 "it speaks version \(hello.version) of the peer protocol, this node version \(Hello.currentVersion)"
+            )
         }
+        guard hello.syncMode == configuration.syncMode else {
+            return .refuse("appendfsync differs: it must be the same on all nodes")
+        }
+        if let map { return judge(hello, by: map, dialed: dialed) }
+        // A node that waits to be met, or that lost its directory, can only be taken in.
+        let isFounder = hello.admitted.contains(Admitted(node: id.raw, incarnation: incarnation))
+        if membership == .empty, hello.membership == .bound, !isFounder { return .hold }
+        if let reason = objection(to: hello, dialed: dialed) { return .refuse(reason) }
+        return .admit
+    }
+
+    /// Between founders, before genesis.
+    private func objection(to hello: Hello, dialed: NodeID?) -> String? {
+        if configuration.join { return "it waits to be met by a member of a cluster" }
         guard let peer = members.first(where: { $0.name == hello.name }) else {
             return "there is no \(Self.printable(hello.name)) in initial-cluster"
         }
@@ -74,23 +105,7 @@ extension NodeState {
         guard peer.id.raw == hello.node, peer.id != id else {
             return "\(hello.name) counts itself as member \(hello.node): initial-cluster differs"
         }
-        guard hello.syncMode == configuration.syncMode else {
-            return "appendfsync differs: it must be the same on all nodes"
-        }
-        if let map, hello.membership == .bound,
-            map.clusterID != (hello.cluster0, hello.cluster1)
-        {
-            return "it belongs to another cluster"
-        }
-        if let map {
-            guard let member = map.member(named: hello.name) else {
-                return "\(hello.name) is not a member of this cluster"
-            }
-            if member.incarnation != hello.incarnation.raw {
-                return
-                    "\(hello.name) is known with another data directory; one that lost its directory must be replaced under a new identity"
-            }
-        } else if membership == .bootstrapping {
+        if membership == .bootstrapping {
             let isAdmitted = admitted.contains {
                 $0.node == hello.node && $0.incarnation == hello.incarnation
             }
@@ -101,9 +116,59 @@ extension NodeState {
         return nil
     }
 
-    /// Treats the hello on a link; false when the link is to be closed.
+    /// By the map of the cluster that this node belongs to.
+    private func judge(_ hello: Hello, by map: ClusterMap, dialed: NodeID?) -> Verdict {
+        let name = Self.printable(hello.name)
+        let isBound = hello.membership == .bound
+        if isBound, map.clusterID != (hello.cluster0, hello.cluster1) {
+            return .refuse("it belongs to another cluster")
+        }
+        guard let member = map.member(incarnation: hello.incarnation.raw) else {
+            if isBound {
+                return hello.node <= map.lastNode
+                    ? .expel(.removed) : .refuse("this node does not know it yet")
+            }
+            let isMet = dialed.map { $0.raw >= ClusterMap.reservedNodes } ?? false
+            guard hello.membership != .bootstrapping, isMet || map.member(named: hello.name) != nil
+            else {
+                return .refuse(
+                    "\(name) is not a member of this cluster: CLUSTER MEET makes it one")
+            }
+            return .hold
+        }
+        guard member.name == hello.name else {
+            return .refuse("\(name) has the data directory of \(member.name)")
+        }
+        guard member.id != id.raw else { return .refuse("it is this node itself") }
+        guard member.id == hello.node else {
+            // It has not heard yet that it is one.
+            return hello.membership == .empty || hello.membership == .mute
+                ? .hold : .refuse("\(name) counts itself as member \(hello.node)")
+        }
+        if let dialed, dialed.raw != member.id, dialed.raw < ClusterMap.reservedNodes,
+            map.member(dialed.raw)?.name != member.name
+        {
+            return .refuse("\(name) answers at the address of \(self.name(of: dialed))")
+        }
+        if let known = seen.first(where: { $0.node == hello.node }),
+            hello.boot < known.boot || hello.boot == known.boot && hello.process != known.process
+        {
+            return .expel(.rolledBack)
+        }
+        return .admit
+    }
+
+    /// Treats the hello on a link; false when the peer is not admitted, or not yet.
     mutating func admit(_ hello: Hello, link index: Int, now: ClockReading) -> Bool {
-        if let reason = objection(to: hello, dialed: links[index].dialed) {
+        switch judge(hello, dialed: links[index].dialed) {
+        case .admit: break
+        case .hold:
+            links[index].applicant = hello
+            nodesCheckAt = now.boot
+            if map == nil { considerWaiting(hello) }
+            return false
+        case .refuse(let reason):
+            noteMeeting(of: hello, over: index, refused: reason)
             refuse(index, reason: reason)
             let text = "peer-refused peer=\(Self.printable(hello.name)) reason=\"\(reason)\""
             if let at = peers.firstIndex(where: { $0.name == hello.name }) {
@@ -111,6 +176,13 @@ extension NodeState {
             } else {
                 log(.warning, text)
             }
+            return false
+        case .expel(let reason):
+            log(
+                .warning,
+                "peer-expelled peer=\(Self.printable(hello.name)) node=\(hello.node) boot=\(hello.boot) reason=\"\(reason)\""
+            )
+            sayFarewell(index, reason)
             return false
         }
         let peer = NodeID(hello.node)
@@ -125,10 +197,13 @@ extension NodeState {
             links[old].isClosing = true
             links.markFlushing(old)
         }
+        noteStart(hello)
         let gaps = knownGaps
         peers[at].hello = hello
         peers[at].link = links[index].id
         links[index].peer = peer
+        links[index].applicant = nil
+        nodesCheckAt = now.boot
         if knownGaps != gaps { sendHelloAgain() }
         // A peer that refuses this node says so only now: its refusals are told once, its
         // connections not at all.
@@ -139,9 +214,32 @@ extension NodeState {
         return true
     }
 
+    /// Remembers the newest start of a peer.
+    private mutating func noteStart(_ hello: Hello) {
+        let start = SeenStart(node: hello.node, boot: hello.boot, process: hello.process)
+        guard map != nil, !seen.contains(start) else { return }
+        seen.removeAll { known in
+            known.node == start.node || map?.member(known.node) == nil
+        }
+        seen.append(start)
+        seen.sort { $0.node < $1.node }
+        NodeRecord.seen(seen).write(to: &wal)
+    }
+
     private mutating func refuse(_ index: Int, reason: String) {
         links[index].output.open(.refused)
         links[index].output.bytes.append(String(reason.prefix(1000)))
+        links[index].output.close()
+        links[index].isClosing = true
+        links.markFlushing(index)
+    }
+
+    /// Tells the node at the other end that it is no member any more.
+    mutating func sayFarewell(_ index: Int, _ reason: Expulsion) {
+        guard let map else { return }
+        links[index].output.open(.farewell)
+        Farewell(reason: reason, cluster0: map.clusterID.high, cluster1: map.clusterID.low)
+            .encode(into: &links[index].output.bytes)
         links[index].output.close()
         links[index].isClosing = true
         links.markFlushing(index)
@@ -157,15 +255,10 @@ extension NodeState {
         let reason = Self.printable(reason)
         noteRefusal(at, "refused-by-peer peer=\(name) reason=\"\(reason)\"")
         peers[at].backoff = PeerState.backoffMax
-        if membership == .empty {
-            becomeMute(
-                "this node's data directory is empty, but the cluster exists: \(name) says that \(reason)"
-            )
-        }
     }
 
     /// What a peer wrote, made fit for a line of the log.
-    private static func printable(_ text: String) -> String {
+    static func printable(_ text: String) -> String {
         let bytes = text.utf8.prefix(500).map {
             (0x20..<0x7F).contains($0) && $0 != 0x22 ? $0 : 0x3F
         }
@@ -180,7 +273,7 @@ extension NodeState {
         log(.notice, "peer-accepted peer=\(peers[at].name)")
     }
 
-    private mutating func noteRefusal(_ at: Int, _ text: String) {
+    mutating func noteRefusal(_ at: Int, _ text: String) {
         guard peers[at].lastRefusal != text else { return }
         peers[at].lastRefusal = text
         log(.warning, text)
@@ -191,6 +284,14 @@ extension NodeState {
         muteReason = reason
         liveness.takePart(false)
         log(.warning, "mute reason=\"\(reason)\"")
+    }
+
+    /// A member of an existing cluster does not know this directory.
+    private mutating func considerWaiting(_ hello: Hello) {
+        guard !configuration.join, !hello.admitted.isEmpty else { return }
+        becomeMute(
+            "this node's data directory is empty, but \(hello.name) already belongs to a cluster: it waits to be taken in under a new identity"
+        )
     }
 
     /// Begins the first vote when all members' directories are empty.
@@ -204,10 +305,8 @@ extension NodeState {
         }
         if let founder = founders.first(where: { $0.admitted.contains(me) }) {
             admitted = founder.admitted
-        } else if let stranger = founders.first {
-            becomeMute(
-                "this node's data directory is empty, but \(stranger.name) already belongs to a cluster; a node that lost its directory must be replaced under a new identity"
-            )
+        } else if !founders.isEmpty {
+            // Held, not admitted: another one is asked about this node.
             return
         } else {
             var found = [me]

@@ -16,6 +16,13 @@ struct PeerLink: ~Copyable {
     let openedAt: Instant
     /// The peer, once its hello was admitted.
     var peer: NodeID?
+    /// The hello of one that is no peer, and may become one: of a node that wants to join, or of a member
+    /// whose cluster this node waits to join.
+    var applicant: Hello?
+    /// It was sent the map.
+    var isWelcomed = false
+    /// When its cause was last put forward.
+    var submittedAt = Instant(nanoseconds: .min)
     var input = ByteBuffer()
     var output = FrameWriter()
     var client = FrameWriter()

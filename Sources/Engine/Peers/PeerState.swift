@@ -6,8 +6,12 @@ internal import Raft
 struct PeerState {
     let id: NodeID
     let name: String
-    let host: String
-    let port: Int
+    var host: String
+    var port: Int
+    /// A newer node of the same name is at its address.
+    var isReplaced = false
+    /// Since when there is no link.
+    var unlinkedSince: Instant
     /// The admitted link.
     var link: LinkID?
     /// The peer's last admitted hello.
@@ -31,7 +35,8 @@ struct PeerState {
     static let backoffMin = Interval.milliseconds(50)
     static let backoffMax = Interval.seconds(1)
 
-    init(id: NodeID, name: String, host: String, port: Int) {
+    init(id: NodeID, name: String, host: String, port: Int, now: Instant) {
+        unlinkedSince = now
         self.id = id
         self.name = name
         self.host = host

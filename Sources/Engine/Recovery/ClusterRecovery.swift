@@ -42,6 +42,7 @@ public enum ClusterRecoveryError: Error, Equatable, CustomStringConvertible, Sen
 ///   node, number 1, must not be taken for the old cluster's number 1.
 /// - terms: one more, without a vote, since votes name nodes by their old numbers.
 /// - the system group: an entry with the new map, which takes the place of genesis.
+/// - groups whose members had changed: an entry that makes the new node their only member.
 public struct ClusterRecovery: ~Copyable {
     /// What will be there afterwards and what may be lost, line by line.
     public let account: [String]
@@ -94,14 +95,35 @@ public struct ClusterRecovery: ~Copyable {
         wal.entries(
             group: system.id, records: records.readable, first: system.end + 1,
             last: system.end + 1)
+        for group in plan.groups where plan.changed.contains(group.id) {
+            beginAlone(group)
+        }
         guard let batch = wal.seal() else { invariantFailed("a recovery without records") }
         return batch
     }
 }
 
 extension ClusterRecovery {
+    /// The group's next entry says that node 1 is all of it.
+    private mutating func beginAlone(_ group: RecoveryGroup) {
+        let isSystem = group.id == plan.groups[0].id
+        if !isSystem, group.end > group.logEnd {
+            wal.start(
+                group: group.id, after: group.end, term: group.endTerm, keepingRest: false)
+        }
+        // Behind the new map, in the system group.
+        let index = group.end + (isSystem ? 2 : 1)
+        var records = ByteBuffer()
+        records.appendRecord(
+            index: index, term: group.newTerm, kind: .membership,
+            payload: GroupMembers.alone(NodeID(1), since: index).encoded.span)
+        wal.entries(group: group.id, records: records.readable, first: index, last: index)
+    }
+
     /// What is to be written.
     struct Plan {
+        /// Groups whose members are not those that the cluster was founded with, or may not be.
+        let changed: [GroupID]
         let groups: [RecoveryGroup]
         let map: ClusterMap
         let records: [NodeRecord]
@@ -123,10 +145,12 @@ extension ClusterRecovery {
             } catch {
                 throw .unusable("the node's own records can not be read: \(error)")
             }
-            guard let oldName = history.name, let member = old.member(named: oldName) else {
+            guard let oldName = history.name,
+                let member = history.incarnation.flatMap({ old.member(incarnation: $0.raw) })
+            else {
                 throw .unusable("the directory's node is no member of its cluster")
             }
-            guard old.members.count > 1 || wasCut || !history.distrusted.isEmpty else {
+            guard old.staying.count > 1 || wasCut || !history.distrusted.isEmpty else {
                 throw .alone(oldName)
             }
 
@@ -175,6 +199,11 @@ extension ClusterRecovery {
                 .lineage(lineage), .distrusted([]),
             ]
             self.groups = groups
+            changed = groupIDs.filter { id in
+                recovered.first { $0.group == id }?.memberEntries.isEmpty == false
+                    || history.members.contains { $0.group == id }
+                    || snapshots.contains { $0.id.group == id && !$0.header.members.isEmpty }
+            }
             account = ClusterRecovery.account(
                 of: oldName, becoming: name, history, old, groups, tail: tail, wasCut: wasCut)
         }

@@ -189,7 +189,7 @@ extension NodeState {
     private mutating func judgeAudit(
         _ group: Int, _ digest: UInt64, of node: NodeID, at index: LogIndex, now: ClockReading
     ) {
-        let contradicted = audits[group].add(digest, of: node, at: index, members: members.count)
+        let contradicted = audits[group].add(digest, of: node, at: index, members: memberCount)
         for node in contradicted {
             log(
                 .warning,

@@ -43,11 +43,26 @@ extension Replica {
 
     /// A durable snapshot becomes this replica's state; false when it is older than what is there.
     mutating func install(
-        index: LogIndex, term: Term, now: Instant, liveness: PairLiveness
+        index: LogIndex, term: Term, members: GroupMembers?, now: Instant, liveness: PairLiveness
     ) -> Bool {
         core.install(
-            index: index, term: term, now: now, liveness: liveness, effects: &effects)
+            index: index, term: term, members: members, now: now, liveness: liveness,
+            effects: &effects)
     }
+
+    mutating func changeMembers(to voters: [NodeID], now: Instant, liveness: PairLiveness)
+        throws(ChangeRefusal)
+    {
+        try core.proposeChange(
+            voters: voters, learners: [], now: now, liveness: liveness, effects: &effects)
+    }
+
+    mutating func giveUpChange(now: Instant) {
+        core.giveUpChange(now: now, effects: &effects)
+    }
+
+    /// This replica takes part in nothing any more.
+    mutating func mute(now: Instant) { core.setMuted(true, now: now, effects: &effects) }
 
     mutating func requireSnapshot(now: Instant) {
         core.requireSnapshot(logIsWhole: core.isLogWhole, now: now, effects: &effects)

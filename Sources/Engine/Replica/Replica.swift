@@ -30,8 +30,14 @@ struct Replica: ~Copyable {
     var answers: [Answer] = []
     /// Pieces of large commands that were applied, to be told to their origins.
     var appliedPieces: [AppliedPiece] = []
-    /// Genesis, as it was applied: the payload of the first entry of that kind.
-    var genesis: [UInt8]?
+    /// Of the system group: genesis, as it was applied, and changed by later entries of kind `nodes`.
+    var genesis: [UInt8]? { didSet { mapVersion += 1 } }
+    /// Rises whenever that may have changed.
+    private(set) var mapVersion = 0
+    /// No change of members is proposed before.
+    var changeRetryAt = Instant(nanoseconds: .min)
+    /// Why the last one was refused or failed, for the log, once.
+    var lastChangeFailure = ""
     /// Why this replica cannot go on.
     var failure: String?
     /// A snapshot is becoming the state: nothing is applied meanwhile.
@@ -190,6 +196,9 @@ struct Replica: ~Copyable {
             case .noop: break
             case .genesis: if genesis == nil { genesis = payload.copied }
             case .refoundation: genesis = payload.copied
+            case .nodes: try applyNodes(payload)
+            // In force since it came into the log: the core's affair.
+            case .membership: break
             case .commands: try applyCommands(payload)
             case .time: advance(to: try TimePayload(decoding: payload).time)
             case .expire: try applyExpiry(payload)
@@ -198,7 +207,7 @@ struct Replica: ~Copyable {
             case .configuration:
                 once.apply(
                     try ConfigurationPayload(decoding: payload, over: once.limits).once)
-            case .guardedEffects, .session, .split, .prepare, .commit, .abort, .membership:
+            case .guardedEffects, .session, .split, .prepare, .commit, .abort:
                 failure =
                     "entry \(index) of \(group) has kind \(kind), which this program does not know"
             }
@@ -212,6 +221,16 @@ struct Replica: ~Copyable {
         guard time > context.keyspace.logTime else { return }
         context.keyspace.logTime = time
         once.expire(at: time)
+    }
+
+    /// The cluster's nodes change. What makes no sense any more changes nothing.
+    private mutating func applyNodes(_ payload: Span<UInt8>) throws(DecodeError) {
+        let change = try NodeChange(decoding: payload)
+        guard let genesis else { throw .invalid("nodes before genesis") }
+        guard let map = try ClusterMap(decoding: genesis.span).applying(change) else { return }
+        var bytes = ByteBuffer()
+        map.encode(into: &bytes)
+        self.genesis = bytes.copyBytes()
     }
 
     private mutating func applyExpiry(_ payload: Span<UInt8>) throws(DecodeError) {

@@ -67,12 +67,12 @@ extension NodeState {
         // Nearly always: nobody is short of room.
         guard isAnyoneShortOfRoom else { return nil }
         if adds, majorityIsShortOfRoom { return .disk }
-        return members(with: { $0 != .full }) <= members.count / 2 ? .disk : nil
+        return members(with: { $0 != .full }) <= memberCount / 2 ? .disk : nil
     }
 
     /// Whether those that have room are no majority, because of those that have none.
     var majorityIsShortOfRoom: Bool {
-        isAnyoneShortOfRoom && members(with: { $0 == .ample }) <= members.count / 2
+        isAnyoneShortOfRoom && members(with: { $0 == .ample }) <= memberCount / 2
     }
 
     // Loops and not closures over copies of peers: this runs in every turn, and allocates nothing.

@@ -128,11 +128,37 @@ extension NodeState {
             stored.append(SnapshotBoard.Stored(id: summary.id, fileBytes: summary.fileBytes))
         }
         guard let newest = stored.first, newest.id.index + 1 >= restored.firstIndex else {
+            if restored.firstIndex > 1,
+                let record = memberRecords.last(where: { $0.group == group })
+            {
+                restored.members = members(encoded: record.encoded)
+            }
             return (stored, nil, isInherited)
+        }
+        restored.members = listedSnapshots.first { $0.id == newest.id }.flatMap {
+            members(in: $0.header)
         }
         restored.snapshotIndex = newest.id.index
         restored.snapshotTerm = newest.id.term
         return (stored, newest, isInherited)
+    }
+}
+
+// The members that a snapshot holds.
+extension NodeState {
+    /// nil: they had never changed.
+    mutating func members(in header: SnapshotHeader) -> GroupMembers? {
+        header.members.isEmpty ? nil : members(encoded: header.members)
+    }
+
+    private mutating func members(encoded bytes: [UInt8]) -> GroupMembers? {
+        do throws(DecodeError) {
+            return try GroupMembers(decoding: bytes.span)
+        } catch {
+            // Every checksum was right: another program wrote it.
+            fail("the members of a group can not be read: \(error)")
+            return nil
+        }
     }
 }
 

@@ -237,7 +237,8 @@ extension NodeState {
         let stored = SnapshotBoard.Stored(id: id, fileBytes: summary.fileBytes)
         keep(stored, group: group)
         let isNew = replicas[group].install(
-            index: id.index, term: id.term, now: now.boot, liveness: liveness)
+            index: id.index, term: id.term, members: members(in: summary.header), now: now.boot,
+            liveness: liveness)
         if isNew {
             snapshots.receivedCount += 1
             beginLoading(stored, into: group, isAtStart: false, now: now)

@@ -108,10 +108,13 @@ extension NodeState {
 
     private mutating func beginSnapshot(_ group: Int, now: ClockReading) {
         let index = replicas[group].applied
-        guard let term = replicas[group].core.log.term(at: index), let map else { return }
+        guard let term = replicas[group].core.log.term(at: index), let map,
+            let members = replicas[group].core.members(asOf: index)
+        else { return }
         let id = SnapshotID(group: replicas[group].group, index: index, term: term)
         let header = SnapshotHeader(
-            id: id, clusterHigh: map.clusterID.high, clusterLow: map.clusterID.low)
+            id: id, clusterHigh: map.clusterID.high, clusterLow: map.clusterID.low,
+            members: members.since == 0 ? [] : members.encoded)
         let image = ReplicaImage(of: &replicas[group])
         snapshots.taking = SnapshotBoard.Taking(id, group: group, image: image, now: now.boot)
         replicas[group].loggedBytes = 0

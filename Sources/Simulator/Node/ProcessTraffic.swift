@@ -18,6 +18,8 @@ enum Inbound {
     case logSpace(LogSpace)
     case logRead(id: UInt64, bytes: [UInt8]?)
     case snapshot(SnapshotEvent)
+    /// A command of an operator.
+    case operation(String)
 }
 
 /// What a process wants done at the end of a turn: the engine's outbox as plain values.
@@ -26,8 +28,8 @@ struct Outbound {
     var reads: [LogReadWish] = []
     /// Segments that the log has given up.
     var segmentsReleased: [UInt64] = []
-    /// Nodes to connect to.
-    var dials: [Int] = []
+    /// Nodes to connect to: the id by which the engine asks for it, and the machine.
+    var dials: [(id: Int, node: Int)] = []
     /// Bytes for connections, in order.
     var output: [(connection: Int, bytes: [UInt8])] = []
     var closes: [Int] = []

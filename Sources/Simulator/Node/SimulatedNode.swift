@@ -10,6 +10,10 @@ final class SimulatedNode {
     var clock: NodeClock
     var random: SeededGenerator
 
+    /// It waits to be met, instead of founding the cluster.
+    var joins = false
+    /// Its id in the cluster, as far as it ever had one.
+    var raftID: Int
     /// Nil while the node is down.
     var process: SimulatedProcess?
     /// The machine's own boot, told to the engine.
@@ -57,6 +61,7 @@ final class SimulatedNode {
 
     init(number: Int, clock: NodeClock, random: SeededGenerator) {
         self.number = number
+        raftID = number
         self.clock = clock
         self.random = random
     }

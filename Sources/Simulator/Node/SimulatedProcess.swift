@@ -29,7 +29,7 @@ final class SimulatedProcess {
     var pingAt = Moment.zero
     var log = LogThread()
     var snapshots: SnapshotThread
-    /// Connections that this process dials, and to whom.
+    /// Connections that this process dials, and to whom, by id.
     var dialing: [Int: Int] = [:]
     /// The newest batch with a record that cuts the log of a group.
     var cutBatch: UInt64 = 0
@@ -43,6 +43,7 @@ final class SimulatedProcess {
     /// Up to where the checker has compared each group's state.
     var hashedUpTo: [UInt32: UInt64] = [:]
 
+    private var console: SessionID?
     private var sessions: [Int: SessionID] = [:]
     private var connections: [SessionID: Int] = [:]
     /// Open peer connections; the value is who was dialed.
@@ -94,13 +95,13 @@ final class SimulatedProcess {
         let findings = Findings(
             damage: recovered.damage.map { "\($0)" }, cutsLog: recovered.repair != nil,
             damagedSnapshots: listing.damaged.count)
-        let configuration = try Configuration.simulated(node: node.number, options: options)
+        let configuration = try Configuration.simulated(
+            node: node.number, joins: node.joins, options: options)
         let liveness = PairLiveness(
-            node: NodeID(UInt16(node.number)), boot: try Engine.nextBoot(after: recovered),
-            peers: (1...options.nodes).map { NodeID(UInt16($0)) },
-            promise: configuration.electionTimeout, drift: configuration.leaseDrift,
-            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit,
-            now: now.boot)
+            node: NodeID(0), boot: try Engine.nextBoot(after: recovered), peers: [],
+            promise: configuration.electionTimeout,
+            drift: configuration.leaseDrift, busyLimit: configuration.busyLimit,
+            diskStallLimit: configuration.diskStallLimit, now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: listing.snapshots,
             seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)
@@ -156,6 +157,7 @@ final class SimulatedProcess {
             } else if links[connection] != nil {
                 engine.outputQueued(bytes, for: LinkID(UInt64(connection)))
             }
+        case .operation(let text): operate(text, now: now)
         case .snapshot(let event): engine.snapshotMoved(event, now: now)
         case .logSpace(let space): engine.logSpaceChanged(to: space, now: now)
         case .logProgress(let progress):
@@ -176,6 +178,15 @@ final class SimulatedProcess {
         guard let session else { invariantFailed("more clients than maxclients") }
         sessions[connection] = session
         connections[session] = connection
+    }
+
+    /// An operator at the node's own console; what it says is not looked at.
+    private func operate(_ text: String, now: ClockReading) {
+        if let console { engine.close(console) }
+        console = engine.open(
+            address: "127.0.0.1:1", local: "127.0.0.1:6379", descriptor: 1, now: now)
+        guard let console else { return }
+        engine.receive(Array((text + "\r\n").utf8).span, from: console, now: now)
     }
 
     /// Ends the turn and empties the outbox.
@@ -225,7 +236,10 @@ final class SimulatedProcess {
     }
 
     private func drainLinks(into outbound: inout Outbound) {
-        outbound.dials = engine.outbox.dials.map { Int($0.peer.raw) }
+        outbound.dials = engine.outbox.dials.map { dial in
+            // "10.0.0." and the node's number.
+            (Int(dial.peer.raw), dial.host.split(separator: ".").last.flatMap { Int($0) } ?? 0)
+        }
         engine.outbox.dials.removeAll(keepingCapacity: true)
         let flushing = engine.outbox.linksToFlush
         engine.outbox.linksToFlush.removeAll(keepingCapacity: true)
@@ -316,6 +330,28 @@ final class SimulatedProcess {
         }
     }
 
+    /// Whether the node belongs to a cluster, as far as it knows.
+    var isMember: Bool {
+        engine.muteReason == nil && engine.nodeID.raw != 0 && !engine.replicas.isEmpty
+    }
+
+    /// Its id; 0 before it has one.
+    var nodeID: Int { Int(engine.nodeID.raw) }
+
+    /// The ids of all that it takes for members of its cluster.
+    var memberIDs: [Int] { engine.memberIDs.map { Int($0.raw) } }
+
+    /// Why it takes part in nothing.
+    var muteReason: String? { engine.muteReason }
+
+    /// Who votes in a group, as of the newest entry of its log; nil while that is changing.
+    func voters(of group: UInt32) -> [Int]? {
+        guard let replica = engine.replicas.first(where: { $0.group.raw == group }),
+            !replica.isChanging
+        else { return nil }
+        return replica.voters.map { Int($0.raw) }
+    }
+
     /// Whether the engine knows that its log may lack what it has acknowledged.
     var mayLackEntries: Bool { engine.mayLackEntries }
 
@@ -348,13 +384,16 @@ final class SimulatedProcess {
 
 extension Configuration {
     /// The configuration of a simulated node; everything else is at its default.
-    static func simulated(node: Int, options: SwarmOptions) throws -> Configuration {
+    static func simulated(
+        node: Int, joins: Bool, options: SwarmOptions
+    ) throws -> Configuration {
         let members = (1...options.nodes).map { "n\($0)=10.0.0.\($0):17000" }
         var configuration = try Configuration.parse(
             file: "", name: "simulated",
             overrides: [
                 ("node-name", "n\(node)"),
-                ("initial-cluster", members.joined(separator: ",")),
+                joins
+                    ? ("join", "yes") : ("initial-cluster", members.joined(separator: ",")),
                 ("initial-groups", "\(options.groups)"),
                 ("port", "7000"),
                 ("cluster-port", "17000"),

@@ -4,8 +4,16 @@ internal import Bytes
 extension Scenario {
     static let membershipScenarios: [Scenario] = [
         Scenario(
-            "wiped-node", "a node that lost its directory neither votes nor serves, and says why",
+            "wiped-node",
+            "a node that lost its directory neither votes nor serves until it is taken in anew",
             play: wiped),
+        Scenario(
+            "members-change-while-leaders-die",
+            "S11: nodes join and leave, and the leader dies at every step of it",
+            options: withSpares, play: changeUnderElections),
+        Scenario(
+            "rolled-back-directory",
+            "S21: a directory that was rolled back to an older copy is fenced", play: rolledBack),
         Scenario(
             "wiped-majority", "two wiped nodes do not found a second cluster", play: wipedMajority),
         Scenario(
@@ -26,16 +34,15 @@ extension Scenario {
         let others = stage.others(than: leader)
         try stage.connect(1, to: leader)
         try stage.call(1, ClientCommand("SET", "m", "1"))
+        // With the third node gone, only the wiped one could make a majority.
+        stage.kill(others[1])
         wipe(stage, others[0])
         stage.start(others[0])
-        stage.pass(.seconds(2))
+        stage.pass(.seconds(3))
         try stage.expect(
             stage.simulation.nodes[others[0]].lines.contains { $0.contains("mute reason=") },
             "the wiped node does not say why it is mute")
         stage.met("directories lost", times: stage.simulation.counts[.wipe])
-        // With the third node gone, only the wiped one could make a majority.
-        stage.kill(others[1])
-        stage.pass(.seconds(3))
         let reply = try stage.call(2, to: leader, ClientCommand("SET", "m", "2"))
         try stage.expect(
             Outcome(of: reply) != .reply(reply),
@@ -44,13 +51,18 @@ extension Scenario {
         try stage.expect(
             Outcome(of: served) != .reply(served) || served.isError,
             "a wiped node answered: \(served.summary)")
+        // The third one makes a majority that can take it in.
         stage.start(others[1])
-        _ = try stage.waitForLeader()
-        let read = try stage.call(1, to: leader, ClientCommand("GET", "m"))
+        try stage.wait("the wiped node to be a member again", within: .seconds(20)) {
+            stage.simulation.nodes[others[0]].process?.isMember == true
+                && stage.nodes.allSatisfy {
+                    stage.simulation.nodes[$0].process?.voters(of: 1)?.contains(4) == true
+                }
+        }
+        let read = try stage.call(1, to: others[0], ClientCommand("GET", "m"))
         try stage.expect(
             read == .bulk([UInt8(ascii: "1")]) || read == .bulk([UInt8(ascii: "2")]),
             "after the third node is back: \(read.summary)")
-        stage.simulation.absent.insert(others[0])
     }
 
     private static func wipedMajority(_ stage: Stage) throws(ScenarioError) {
@@ -126,5 +138,92 @@ extension Scenario {
         _ = try stage.waitForLeader()
         let reply = try stage.call(1, to: 3, ClientCommand("SET", "g", "1"))
         try stage.expect(reply == .simple("OK"), "SET: \(reply.summary)")
+    }
+
+    private static func withSpares() -> SwarmOptions {
+        var options = threeNodes()
+        options.spares = 2
+        return options
+    }
+
+    /// The operator's wish comes about; the simulation is told of what is present.
+    private static func finish(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        let deadline = simulation.now + .seconds(60)
+        while !simulation.operations.areOver {
+            simulation.operatorActs()
+            stage.pass(.milliseconds(500))
+            try stage.expect(simulation.now < deadline, "never over: \(simulation.operations)")
+        }
+    }
+
+    /// The leader of the data group dies `delay` after a node was met or forgotten, for many delays.
+    private static func changeUnderElections(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        let before = simulation.counts
+        for round in 0..<12 {
+            let leader = try stage.waitForLeader()
+            try stage.call(1, to: leader, ClientCommand("INCR", "rounds"))
+            if round % 2 == 0 {
+                simulation.join()
+            } else {
+                // The leader itself, now and then.
+                let present = simulation.presentNodes
+                simulation.remove(
+                    round % 4 == 1 ? leader : present.first { $0 != leader } ?? leader)
+            }
+            simulation.operatorActs()
+            stage.pass(.microseconds(Int64(round) * 1700 + 300))
+            let victim = stage.leader() ?? leader
+            stage.kill(victim, powerCut: round % 3 == 0)
+            stage.pass(.milliseconds(Int64(round % 5) * 150))
+            stage.start(victim)
+            try finish(stage)
+        }
+        try stage.require(
+            simulation.counts[.joined] - before[.joined] >= 5
+                && simulation.counts[.forgotten] - before[.forgotten] >= 5,
+            "too few joined and left")
+        let leader = try stage.waitForLeader()
+        let read = try stage.call(1, to: leader, ClientCommand("GET", "rounds"))
+        try stage.expect(
+            read == .bulk(Array("12".utf8)), "a count was lost or doubled: \(read.summary)")
+    }
+
+    private static func rolledBack(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        let leader = try stage.waitForLeader()
+        let node = stage.others(than: leader)[0]
+        let third = stage.others(than: leader)[1]
+        stage.kill(node)
+        let copy = simulation.nodes[node].disk
+        stage.start(node)
+        try stage.call(1, to: leader, ClientCommand("SET", "r", "1"))
+        stage.pass(.seconds(1))
+        // What was acknowledged by it must not be outvoted by what it was before.
+        stage.isolate(third)
+        try stage.call(1, to: leader, ClientCommand("SET", "r", "2"))
+        stage.kill(node)
+        simulation.nodes[node].disk = copy
+        stage.start(node)
+        stage.pass(.milliseconds(300))
+        try stage.expect(
+            simulation.nodes[node].process?.muteReason?.contains("older copy") == true,
+            "the rolled back directory is not fenced")
+        stage.rejoin(third)
+        stage.kill(leader)
+        stage.pass(.seconds(3))
+        try stage.expect(
+            stage.leader(except: leader) == nil, "a rolled back directory elected a leader")
+        stage.start(leader)
+        _ = try stage.waitForLeader()
+        let read = try stage.call(1, to: third, ClientCommand("GET", "r"))
+        try stage.expect(read == .bulk([UInt8(ascii: "2")]), "lost: \(read.summary)")
+        // Emptied, it is taken in again.
+        wipe(stage, node)
+        stage.start(node)
+        try stage.wait("the node to be taken in", within: .seconds(20)) {
+            simulation.nodes[node].process?.isMember == true
+        }
     }
 }

@@ -12,10 +12,13 @@ public struct FaultOptions: Equatable, Sendable {
         case kill, killLeader, powerCut, powerCutEverywhere
         case shutdown
         case fullDisk, bitRot
+        case join, forget, wipe
 
         /// Those that a run draws one by one. The others are drawn later, so that runs of old seeds stay
         /// what they were.
-        static let common: [Disaster] = allCases.filter { $0 != .fullDisk && $0 != .bitRot }
+        static let common: [Disaster] = allCases.filter {
+            ![.fullDisk, .bitRot, .join, .forget, .wipe].contains($0)
+        }
     }
 
     public var disasters: [Disaster] = []
@@ -66,6 +69,9 @@ extension FaultOptions.Disaster {
         case .shutdown: [.shutdown]
         case .fullDisk: [.diskFull]
         case .bitRot: [.bitFlipped]
+        case .join: [.joined]
+        case .forget: [.forgotten]
+        case .wipe: [.wipe]
         }
     }
 }

@@ -44,6 +44,9 @@ extension Simulation {
         case .powerCut: kill(node, powerCut: true, downtime)
         case .powerCutEverywhere: cutPowerEverywhere()
         case .shutdown: shutDown(node)
+        case .join: join()
+        case .forget: forget()
+        case .wipe: loseDirectory(downtime)
         }
     }
 

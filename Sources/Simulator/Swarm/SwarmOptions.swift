@@ -3,7 +3,10 @@ public import Bytes
 /// Everything that differs between runs, drawn from the seed: a run uses a few options at their
 /// extremes rather than all at their average (swarm testing, Groce et al. 2012).
 public struct SwarmOptions: Sendable {
+    /// Founders of the cluster.
     public var nodes = 3
+    /// Further machines, that wait to be met.
+    public var spares = 0
     public var groups = 1
     public var clients = 4
     public var readLease = true
@@ -95,6 +98,14 @@ public struct SwarmOptions: Sendable {
         if random.happens(0.3), nodes > 1 {
             priorities = (0..<nodes).map { _ in random.pick([0, 100, 100, 500]) }
         }
+        if random.happens(0.4), disk.mode == .always, !faults.disasters.isEmpty,
+            !faults.disasters.contains(.bitRot)
+        {
+            spares = random.pick([1, 2, 2])
+            faults.disasters += [.join, .forget, .wipe]
+            // Often enough that something is under way most of the time.
+            if random.happens(0.5) { faults.disasters += [.join, .forget, .wipe] }
+        }
     }
 
     func priority(of node: Int) -> Int {
@@ -105,6 +116,12 @@ public struct SwarmOptions: Sendable {
     public init(seed: UInt64, appendfsync mode: SyncMode) {
         self.init(seed: seed)
         disk.mode = mode
+        // A directory may be lost only where a majority of the others has all of it.
+        spares = 0
+        faults.disasters.removeAll { [.join, .forget, .wipe].contains($0) }
+        // As where it is drawn: a log that was cut and two that lack what was not synced are more than five
+        // nodes survive.
+        if mode != .always { faults.disasters.removeAll { $0 == .bitRot } }
         for disaster in [
             FaultOptions.Disaster.powerCut, .powerCutEverywhere, .kill, .isolateLeader,
         ]
@@ -148,7 +165,7 @@ public struct SwarmOptions: Sendable {
 
     /// One line that tells the runs apart.
     public var summary: String {
-        "nodes=\(nodes) groups=\(groups) clients=\(clients) appendfsync=\(disk.mode.rawValue) lease=\(readLease ? "yes" : "no") "
+        "nodes=\(nodes)+\(spares) groups=\(groups) clients=\(clients) appendfsync=\(disk.mode.rawValue) lease=\(readLease ? "yes" : "no") "
             + "near=\(followerReads ? "yes" : "no") "
             + (priorities.isEmpty
                 ? "" : "priorities=\(priorities.map { "\($0)" }.joined(separator: ",")) ")

@@ -31,22 +31,23 @@ final class ClusterNode {
         self.configuration = configuration
     }
 
-    var id: NodeID { NodeID(UInt16(index + 1)) }
+    /// A founder's id is known before it says so itself.
+    var id: NodeID { process?.engine.nodeID ?? NodeID(UInt16(index + 1)) }
+    var host: String { "10.0.0.\(index + 1)" }
     var name: String { configuration.nodeName }
 
     /// - Throws: what `Engine.init` or the recovery of the disk throws.
-    func start(members: Int, now: ClockReading) throws {
+    func start(now: ClockReading) throws {
         starts += 1
         var parameters = WALParameters(saltSeed: UInt64(index) << 32 | starts)
         parameters.segmentBytes = 1 << 20
         let recovered = try WALRecovery.recover(from: disk, parameters)
         for segment in recovered.obsoleteSegments { disk.remove(segment) }
         let liveness = PairLiveness(
-            node: id, boot: try Engine.nextBoot(after: recovered),
-            peers: (1...members).map { NodeID(UInt16($0)) },
-            promise: configuration.electionTimeout, drift: configuration.leaseDrift,
-            busyLimit: configuration.busyLimit, diskStallLimit: configuration.diskStallLimit,
-            now: now.boot)
+            node: NodeID(0), boot: try Engine.nextBoot(after: recovered), peers: [],
+            promise: configuration.electionTimeout,
+            drift: configuration.leaseDrift, busyLimit: configuration.busyLimit,
+            diskStallLimit: configuration.diskStallLimit, now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: snapshots.listing(),
             seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, machine: machine, now: now,

@@ -12,7 +12,7 @@ import WAL
 /// A step is five milliseconds: bytes move over all wires, then every node takes a turn and its disk
 /// finishes what was sealed. Liveness messages pass every 75 ms between nodes that are not cut off.
 final class EngineCluster {
-    let nodes: [ClusterNode]
+    private(set) var nodes: [ClusterNode]
     var now = ClockReading(boot: Instant(nanoseconds: 1_000_000_000), wall: 1_700_000_000_000)
     private(set) var wires: [Wire] = []
     private var nextLink: UInt64 = 1
@@ -30,12 +30,15 @@ final class EngineCluster {
         let link: LinkID
         /// Who dialed, who accepted.
         let ends: [Int]
+        /// Whom the first of them wanted to reach.
+        let dialed: NodeID
         /// Bytes on their way to each end.
         var pipes: [[UInt8]] = [[], []]
 
-        init(link: LinkID, ends: [Int]) {
+        init(link: LinkID, ends: [Int], dialed: NodeID) {
             self.link = link
             self.ends = ends
+            self.dialed = dialed
         }
     }
 
@@ -54,7 +57,21 @@ final class EngineCluster {
             change(&configuration)
             return ClusterNode(index: index, seed: seed, configuration: configuration)
         }
-        for node in nodes { try node.start(members: count, now: now) }
+        for node in nodes { try node.start(now: now) }
+    }
+
+    /// One more node, with an empty directory, that waits to be met.
+    func addNode(named name: String? = nil) throws -> Int {
+        var configuration = nodes[0].configuration
+        configuration.nodeName = name ?? "n\(nodes.count + 1)"
+        configuration.initialCluster = []
+        configuration.join = true
+        let node = ClusterNode(index: nodes.count, seed: 0, configuration: configuration)
+        node.snapshots.cluster = nodes[0].snapshots.cluster
+        node.snapshots.headers = nodes[0].snapshots.headers
+        nodes.append(node)
+        try node.start(now: now)
+        return node.index
     }
 
     /// A cluster that has leaders for all groups.
@@ -72,7 +89,9 @@ final class EngineCluster {
     func isServing(groups: Int = 1) -> Bool {
         (1...groups).allSatisfy { group in
             guard let leader = leader(group) else { return false }
-            return nodes.filter { $0.process != nil && !$0.isPaused }.allSatisfy { node in
+            return nodes.filter {
+                !$0.isPaused && $0.process.map { $0.engine.muteReason == nil } ?? false
+            }.allSatisfy { node in
                 guard let replicas = node.process?.engine.replicas, replicas.count > group else {
                     return false
                 }
@@ -83,6 +102,9 @@ final class EngineCluster {
     }
 
     // MARK: Looking
+
+    /// What all nodes have logged.
+    var lines: [String] { nodes.flatMap { node in node.lines.map { "n\(node.index + 1) \($0)" } } }
 
     func replica(_ node: Int, _ group: Int = 1) -> Engine.ReplicaStatus? {
         guard let replicas = nodes[node].process?.engine.replicas, group < replicas.count else {
@@ -214,6 +236,7 @@ final class EngineCluster {
             if case .begin(let header) = command {
                 for node in nodes {
                     node.snapshots.cluster = (header.clusterHigh, header.clusterLow)
+                    node.snapshots.headers[header.id] = header
                 }
             }
             process.snapshotEvents += node.snapshots.execute(command)
@@ -222,7 +245,7 @@ final class EngineCluster {
         process.engine.outbox.segmentsReleased.removeAll()
         let dials = process.engine.outbox.dials
         process.engine.outbox.dials.removeAll()
-        for dial in dials { connect(node, to: Int(dial.peer.raw) - 1) }
+        for dial in dials { connect(node, dial) }
         flushLinks(node, process)
         flushSessions(process)
         if let exit = process.engine.outbox.exit {
@@ -257,16 +280,18 @@ final class EngineCluster {
 
     // MARK: Wires
 
-    private func connect(_ node: ClusterNode, to peer: Int) {
+    private func connect(_ node: ClusterNode, _ dial: Dial) {
         let link = LinkID(nextLink)
         nextLink += 1
-        guard let other = nodes[peer].process, !isHeld(node.index, peer) else {
-            node.process?.engine.linkClosed(link, dialed: nodes[peer].id, now: now)
+        guard let peer = nodes.firstIndex(where: { $0.host == dial.host }),
+            let other = nodes[peer].process, !isHeld(node.index, peer)
+        else {
+            node.process?.engine.linkClosed(link, dialed: dial.peer, now: now)
             node.process?.hasEvents = true
             return
         }
-        wires.append(Wire(link: link, ends: [node.index, peer]))
-        node.process?.engine.linkOpened(link, dialed: nodes[peer].id, now: now)
+        wires.append(Wire(link: link, ends: [node.index, peer], dialed: dial.peer))
+        node.process?.engine.linkOpened(link, dialed: dial.peer, now: now)
         node.process?.hasEvents = true
         other.engine.linkOpened(link, dialed: nil, now: now)
         other.hasEvents = true
@@ -318,7 +343,7 @@ final class EngineCluster {
         guard let at = wires.firstIndex(where: { $0 === wire }) else { return }
         wires.remove(at: at)
         for (side, end) in wire.ends.enumerated() {
-            let dialed = side == 0 ? nodes[wire.ends[1]].id : nil
+            let dialed = side == 0 ? wire.dialed : nil
             nodes[end].process?.engine.linkClosed(wire.link, dialed: dialed, now: now)
             nodes[end].process?.hasEvents = true
         }
@@ -359,7 +384,7 @@ final class EngineCluster {
     }
 
     func start(_ node: Int) throws {
-        try nodes[node].start(members: nodes.count, now: now)
+        try nodes[node].start(now: now)
     }
 
     /// The node loses its data directory.

@@ -7,6 +7,13 @@ final class MemoryDisk: WALSource {
 
     var segments: [UInt64] { files.keys.sorted() }
 
+    /// The directory as it is now.
+    func copy() -> MemoryDisk {
+        let copy = MemoryDisk()
+        copy.files = files
+        return copy
+    }
+
     func size(of segment: UInt64) throws(WALError) -> Int { files[segment]?.count ?? 0 }
 
     func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError) {

@@ -111,8 +111,11 @@ final class MemorySnapshots {
     /// The file says which cluster it is of; this one is of the same as all others here.
     var cluster: (high: UInt64, low: UInt64) = (0, 0)
 
+    /// What the files of all nodes say of themselves.
+    var headers: [SnapshotID: SnapshotHeader] = [:]
+
     private func headerOfCluster(_ id: SnapshotID) -> SnapshotHeader {
-        SnapshotHeader(id: id, clusterHigh: cluster.high, clusterLow: cluster.low)
+        headers[id] ?? SnapshotHeader(id: id, clusterHigh: cluster.high, clusterLow: cluster.low)
     }
 
     private func next(_ id: SnapshotID) -> [SnapshotEvent] {

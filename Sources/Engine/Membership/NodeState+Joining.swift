@@ -1,0 +1,119 @@
+internal import Bytes
+internal import Cluster
+internal import Configuration
+internal import PeerProtocol
+internal import Raft
+internal import WAL
+
+/// How a node with an empty directory becomes a member of a cluster that exists.
+///
+///     member                                         newcomer: mute
+///       CLUSTER MEET, or a known name answers
+///       dials                              ->
+///       hello                              <->         hello, id 0, identity of its directory
+///       add: an entry of the system group
+///       welcome(map)                       ->          finds its identity in the map, writes it down
+///                                          <-          hello, with its id
+///       learner, voter of every group
+///
+/// Nothing was promised or acknowledged before the map is on its disk, and everything after it is under
+/// the id that it names. A newcomer that dies in between is the same again, or, with its directory lost,
+/// another one.
+extension NodeState {
+    static let waitsToBeMet =
+        "this node is not a member of a cluster yet: it waits for 'CLUSTER MEET host port' on a member"
+
+    /// The map of a cluster that counts this node as a member.
+    mutating func receiveWelcome(_ body: Span<UInt8>, link index: Int) throws(DecodeError) {
+        guard map == nil, joining == nil, membership == .empty, isStarted, bootstrapBatch == nil,
+            let hello = links[index].applicant, hello.membership == .bound
+        else { return }
+        let map = try ClusterMap(decoding: body)
+        guard map.clusterID == (hello.cluster0, hello.cluster1),
+            let own = map.member(incarnation: incarnation.raw),
+            own.name == configuration.nodeName, !own.isLeaving
+        else { return }
+        NodeRecord.bound(body.copied).write(to: &wal)
+        joining = (map, wal.lastBatch + 1)
+    }
+
+    /// The map is durable: this node is a member from now on.
+    mutating func finishJoining(_ map: ClusterMap, now: ClockReading) {
+        joining = nil
+        guard let own = map.member(incarnation: incarnation.raw) else {
+            invariantFailed("a node that joined without being named")
+        }
+        // Whoever was talked to under another id.
+        for index in links.openIndices where links[index].peer != nil {
+            links[index].peer = nil
+            links[index].isClosing = true
+            links.markFlushing(index)
+        }
+        peers.removeAll()
+        id = NodeID(own.id)
+        liveness.join(as: id)
+        self.map = map
+        founded = map.founders.map { NodeID($0) }
+        muteReason = nil
+        membership = .bound
+        arrangePeers(now: now)
+        liveness.takePart(true)
+        log(.notice, "joined node=\(own.id) name=\(own.name) members=\(map.members.count)")
+        addReplica(
+            GroupID.system, slots: nil,
+            restored: startedOnEmptyDirectory ? RestoredGroup.fresh() : RestoredGroup(), now: now)
+        adopt(map, now: now)
+        for group in 0..<replicas.count {
+            for peer in peers { replicas[group].core.linkDown(peer.id) }
+        }
+        for index in links.openIndices where !links[index].isClosing {
+            sendHello(index)
+            guard let hello = links[index].applicant else { continue }
+            links[index].applicant = nil
+            if admit(hello, link: index, now: now) { linkAdmitted(index, now: now) }
+        }
+    }
+
+    // MARK: At the members
+
+    /// Puts the cause of those forward that want to join over a link of this node, and welcomes those
+    /// that have. Whether any is waiting.
+    mutating func considerApplicants(_ map: ClusterMap, now: ClockReading) -> Bool {
+        var isWaiting = false
+        for index in links.openIndices where !links[index].isClosing && links[index].peer == nil {
+            guard let hello = links[index].applicant else { continue }
+            isWaiting = true
+            if let member = map.member(incarnation: hello.incarnation.raw), !member.isLeaving {
+                guard !links[index].isWelcomed else { continue }
+                links[index].isWelcomed = true
+                var bytes = ByteBuffer()
+                map.encode(into: &bytes)
+                links[index].output.open(.welcome)
+                links[index].output.bytes.append(bytes.readable)
+                links[index].output.close()
+                links.markFlushing(index)
+                continue
+            }
+            guard links[index].submittedAt + .seconds(1) <= now.boot else { continue }
+            links[index].submittedAt = now.boot
+            guard let new = newcomer(hello, over: index, map) else { continue }
+            let known = map.members.last { $0.name == hello.name && !$0.isLeaving }
+            submit(.add(new, replacing: known?.id), now: now)
+        }
+        return isWaiting
+    }
+
+    /// One that was met is to be found where it was met; one whose name is known, where that was.
+    private func newcomer(
+        _ hello: Hello, over index: Int, _ map: ClusterMap
+    ) -> NodeChange.Newcomer? {
+        let meeting = meetings.first { $0.number == links[index].dialed }
+        guard
+            let place = meeting.map({ ($0.host, $0.peerPort) })
+                ?? map.member(named: hello.name).map({ ($0.host, $0.peerPort) })
+        else { return nil }
+        return NodeChange.Newcomer(
+            name: hello.name, host: place.0, peerPort: place.1, clientPort: hello.clientPort,
+            incarnation: hello.incarnation.raw)
+    }
+}
