@@ -15,9 +15,14 @@ extension ClusterMap {
     /// The newest version of the format.
     public static let formatVersion: UInt8 = 2
 
+    /// Whether it is what version 1 of the format can say.
+    private var isAsFounded: Bool {
+        epoch == 0 && founders == members.map(\.id) && lastNode == founders.last
+    }
+
     /// Appends the bytes of the map.
     public func encode(into buffer: inout ByteBuffer) {
-        buffer.append(epoch == 0 ? 1 : Self.formatVersion)
+        buffer.append(isAsFounded ? 1 : Self.formatVersion)
         buffer.append(littleEndian: clusterID.high)
         buffer.append(littleEndian: clusterID.low)
         buffer.append(littleEndian: hashSeed.key0)
@@ -38,7 +43,7 @@ extension ClusterMap {
             buffer.append(littleEndian: group.slots.first.raw)
             buffer.append(littleEndian: group.slots.last.raw)
         }
-        guard epoch > 0 else { return }
+        guard !isAsFounded else { return }
         buffer.append(littleEndian: epoch)
         buffer.append(littleEndian: lastNode)
         for list in [founders, members.filter(\.isLeaving).map(\.id)] {
@@ -88,7 +93,6 @@ extension ClusterMap {
             founders = try Self.readIDs(&reader)
             let leaving = try Self.readIDs(&reader)
             for at in members.indices { members[at].isLeaving = leaving.contains(members[at].id) }
-            guard epoch > 0 else { throw .invalid("epoch of the cluster map") }
         }
         guard reader.remaining == 0 else { throw .invalid("bytes after the cluster map") }
         try self.init(

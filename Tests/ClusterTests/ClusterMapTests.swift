@@ -31,6 +31,48 @@ import Testing
         }
     }
 
+    @Test
+    func `nodes come and go by changes that are the same after coding, and ids are given once`()
+        throws
+    {
+        func coded(_ change: NodeChange) throws -> NodeChange {
+            var buffer = ByteBuffer()
+            change.encode(into: &buffer)
+            return try NodeChange(decoding: buffer.readable)
+        }
+        func newcomer(_ name: String, _ incarnation: UInt64) -> NodeChange.Newcomer {
+            NodeChange.Newcomer(
+                name: name, host: "h", peerPort: 1, clientPort: 2, incarnation: incarnation)
+        }
+        var map = try Self.map()
+        let founders = map.members.map(\.id)
+        let last = map.lastNode
+        for change in [
+            NodeChange.add(newcomer("new", 900), replacing: nil), .leave(last + 1),
+            .remove(last + 1), .add(newcomer("new", 901), replacing: nil),
+            // A known name, whose node is replaced.
+            .add(newcomer("new", 902), replacing: last + 2),
+        ] {
+            #expect(try coded(change) == change)
+            map = try #require(map.applying(change))
+            var buffer = ByteBuffer()
+            map.encode(into: &buffer)
+            let decoded = try ClusterMap(decoding: buffer.readable)
+            #expect(decoded == map)
+        }
+        #expect(map.lastNode == last + 3 && map.epoch == 5 && map.founders == founders)
+        #expect(map.member(last + 2)?.isLeaving == true)
+        #expect(map.member(named: "new")?.id == last + 3)
+        // Nothing to do, or no right to: the name is taken, the directory is known, nobody is there.
+        for change in [
+            NodeChange.add(newcomer("new", 903), replacing: nil),
+            .add(newcomer("new", 902), replacing: nil), .leave(last + 1), .remove(last + 3),
+        ] {
+            let next = map.applying(change)
+            #expect(next == nil)
+        }
+    }
+
     @Test func `each slot belongs to the group whose range holds it`() throws {
         let map = try Self.map(groups: 7)
         for group in map.groups {

@@ -5,6 +5,7 @@ import PeerProtocol
 import Raft
 import Snapshot
 import Testing
+import WAL
 
 /// Nodes that join, leave and are replaced.
 @Suite struct NodeChangeTests {
@@ -272,5 +273,52 @@ import Testing
         #expect(cluster.ask("CLUSTER SLOTS\r\n", client).hasPrefix("*2\r\n*6\r\n:0\r\n:8191"))
         #expect(cluster.ask("CLUSTER SHARDS\r\n", client).contains("replication-offset"))
         #expect(cluster.ask("SKEIN.NODES\r\n", client).contains("member"))
+    }
+
+    @Test func `a cluster of one is made from the directory of a node that had joined`() throws {
+        let cluster = try EngineCluster.formed(groups: 2)
+        try Self.grow(cluster, by: 1)
+        let client = try cluster.open(3)
+        #expect(cluster.expect("+OK\r\n", to: "SET a 1\r\n", client) == nil)
+        #expect(cluster.run(until: cluster.isConverged))
+        for node in 0..<4 { cluster.stop(node) }
+        let last = cluster.nodes[3]
+        var parameters = WALParameters(saltSeed: 77)
+        parameters.segmentBytes = 1 << 20
+        var recovered = try WALRecovery.recover(from: last.disk, parameters)
+        var recovery = try ClusterRecovery(
+            &recovered, snapshots: last.snapshots.listing(), nodeName: nil, random: 5)
+        let batch = recovery.batch()
+        last.disk.execute(StoredBatch(batch))
+        last.configuration.join = false
+        last.configuration.initialCluster = [
+            InitialMember(name: last.name, host: last.host, port: 17000)
+        ]
+        try cluster.start(3)
+        #expect(
+            cluster.run(until: { cluster.isServing(groups: 2) }),
+            "\(cluster.lines.suffix(10).joined(separator: "\n"))")
+        #expect(last.id.raw == 1)
+        let again = try cluster.open(3)
+        #expect(
+            cluster.expect("$1\r\n1\r\n+OK\r\n", to: "GET a\r\nSET b 1\r\n", again) == nil)
+        // The others take it for a stranger, and go on without it.
+        for node in 0..<3 { try cluster.start(node) }
+        cluster.run(milliseconds: 3000)
+        #expect(cluster.leader(1) != nil && last.process!.engine.muteReason == nil)
+        // It can grow again.
+        cluster.stop(0)
+        cluster.stop(1)
+        cluster.stop(2)
+        let new = try cluster.addNode(named: "n9")
+        let third = try cluster.open(3)
+        #expect(cluster.expect("+OK\r\n", to: Self.meet(new), third) == nil)
+        #expect(
+            cluster.run(until: { Self.consists(cluster, of: [3, new]) }),
+            "\(cluster.lines.suffix(20).joined(separator: "\n"))")
+        // Commands are named by their node's number: none of the old cluster's is given again.
+        #expect(cluster.nodes[new].id.raw == 5)
+        let fourth = try cluster.open(new)
+        #expect(cluster.expect("+OK\r\n:1\r\n", to: "SET c 1\r\nINCR d\r\n", fourth) == nil)
     }
 }

@@ -98,7 +98,6 @@ enum ClusterReport {
         let assigned = node.map == nil ? 0 : HashSlot.count
         let epoch = node.map?.epoch ?? 0
         return [
-            "cluster_enabled:1",
             "cluster_state:\(slots == HashSlot.count && node.muteReason == nil ? "ok" : "fail")",
             "cluster_slots_assigned:\(assigned)", "cluster_slots_ok:\(slots)",
             "cluster_slots_pfail:0", "cluster_slots_fail:\(assigned - slots)",

@@ -39,7 +39,8 @@ public enum ClusterRecoveryError: Error, Equatable, CustomStringConvertible, Sen
 /// - node records: the new identity, map and lineage. Snapshots of a cluster in the *lineage* are
 ///   taken for the node's own; the first start replaces them.
 /// - number of starts: a jump. The origins of commands are named by node and start, and the new
-///   node, number 1, must not be taken for the old cluster's number 1.
+///   node, number 1, must not be taken for the old cluster's number 1. Nodes that join later get numbers
+///   that the old cluster never gave to anybody.
 /// - terms: one more, without a vote, since votes name nodes by their old numbers.
 /// - the system group: an entry with the new map, which takes the place of genesis.
 /// - groups whose members had changed: an entry that makes the new node their only member.
@@ -165,7 +166,7 @@ extension ClusterRecovery {
                         ClusterMap.Member(
                             id: 1, name: name, host: member.host, peerPort: member.peerPort,
                             clientPort: member.clientPort, incarnation: incarnation.raw)
-                    ], groups: old.groups)
+                    ], groups: old.groups, lastNode: max(1, old.lastNode))
             } catch {
                 throw .unusable("\(name) can not be the name of a node: \(error)")
             }
@@ -196,7 +197,7 @@ extension ClusterRecovery {
                 .stopped(boots),
                 .bootstrap([Admitted(node: 1, incarnation: incarnation)]),
                 .bound(encoded.copyBytes()),
-                .lineage(lineage), .distrusted([]),
+                .lineage(lineage), .distrusted([]), .seen([]),
             ]
             self.groups = groups
             changed = groupIDs.filter { id in

@@ -4,6 +4,8 @@ import Foundation
 final class NodeProcess {
     let name: String
     let port: Int
+    /// Its port for nodes, if the test knows it.
+    var clusterPort = 0
     let folder: URL  // holds node.conf, the log and the data directory
     private var process: Process?
     private let owner: TestFolder  // lives as long as any node in it

@@ -11,10 +11,14 @@ final class TestFolder {
 /// Nodes on free ports of 127.0.0.1 in a temporary directory; all of it goes with the last reference.
 final class TestCluster {
     private(set) var nodes: [NodeProcess] = []
+    private let folder: TestFolder
+    private let directives: [String]
 
     /// Writes the configurations; `directives` are lines for all nodes. Nothing is started yet.
     init(nodes count: Int = 3, directives: [String] = []) throws {
         let folder = TestFolder()
+        self.folder = folder
+        self.directives = directives
         let ports = freePorts(2 * count)
         let members = (0..<count).map { "n\($0 + 1)=127.0.0.1:\(ports[count + $0])" }
         for index in 0..<count {
@@ -33,6 +37,27 @@ final class TestCluster {
                 .write(to: node.configuration, atomically: true, encoding: .utf8)
             nodes.append(node)
         }
+    }
+
+    /// One more node, started on an empty directory: it waits to be met.
+    func addNode() throws -> NodeProcess {
+        let ports = freePorts(2)
+        let node = NodeProcess(name: "n\(nodes.count + 1)", port: ports[0], in: folder)
+        node.clusterPort = ports[1]
+        try FileManager.default.createDirectory(
+            at: node.dataFolder, withIntermediateDirectories: true)
+        let lines = [
+            "node-name \(node.name)", "port \(ports[0])", "cluster-port \(ports[1])",
+            "dir \"\(node.dataFolder.path)\"", "join yes",
+        ]
+        try (lines + directives).joined(separator: "\n").appending("\n")
+            .write(to: node.configuration, atomically: true, encoding: .utf8)
+        nodes.append(node)
+        try node.start()
+        guard
+            eventually(within: .seconds(10), { try node.client().call("PING") == .simple("PONG") })
+        else { throw NotReady(node: node.name, log: node.log) }
+        return node
     }
 
     deinit {
