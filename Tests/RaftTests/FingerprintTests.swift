@@ -10,7 +10,7 @@ import Testing
         #expect(MemoryLayout<RaftCore>.size == 1025)
         #expect(MemoryLayout<Progress>.size == 233)
         #expect(MemoryLayout<Durability>.size == 104)
-        #expect(MemoryLayout<PairLiveness.Peer>.size == 209)
+        #expect(MemoryLayout<PairLiveness.Peer>.size == 217)
     }
 
     @Test func `the same state later has the same fingerprint, another state has another`() {

@@ -15,7 +15,8 @@ struct PeerWatch {
     var clockDisagrees = false
 }
 
-/// Once a second: whether promises of earlier starts have ended, whether a peer's clock can be relied upon, and whether one should lead in this node's place.
+/// Once a second: whether promises of earlier starts have ended, whether a peer's clock can be relied upon,
+/// and whether one should lead in this node's place.
 ///
 /// A preference is a hint (`leader-priority`): elections know nothing of it, a leader hands over when all
 /// is calm. Every node tells its own priority in its pings, so all see the same order, and leadership does not
@@ -77,16 +78,21 @@ extension NodeState {
 
     private mutating func considerPreference(now: ClockReading) {
         guard prefersPeer, logSpace == .ample else { return }
+        // One that is given several groups at once waits longer next time, not for the second group.
+        var handedTo: [Int] = []
         for group in 0..<replicas.count where replicas[group].core.role == .leader {
             guard let at = preferredPeer(for: group, now: now.boot) else { continue }
             guard replicas[group].handOver(to: peers[at].id, now: now.boot, liveness: liveness)
             else { continue }
-            let longer = peers[at].watch.calm + peers[at].watch.calm
-            peers[at].watch.calm = min(longer, EngineLimits.calmTimeMax)
+            if !handedTo.contains(at) { handedTo.append(at) }
             log(
                 .notice,
                 "hand-over group=\(replicas[group].group) to=\(peers[at].name) reason=leader-priority"
             )
+        }
+        for at in handedTo {
+            let longer = peers[at].watch.calm + peers[at].watch.calm
+            peers[at].watch.calm = min(longer, EngineLimits.calmTimeMax)
         }
     }
 

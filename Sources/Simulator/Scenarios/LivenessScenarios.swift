@@ -157,6 +157,7 @@ extension Scenario {
             stage.pass(.milliseconds(50))
         }
         try stage.expect(stage.leader() == 2, "the preferred member did not get it back")
+        stage.met("leaderships handed to the preferred member", times: 2)
     }
 
     private static func failoverTime(_ stage: Stage) throws(ScenarioError) {

@@ -184,6 +184,8 @@ extension Scenario {
             simulation.counts[.joined] - before[.joined] >= 5
                 && simulation.counts[.forgotten] - before[.forgotten] >= 5,
             "too few joined and left")
+        stage.met("nodes joined", times: simulation.counts[.joined] - before[.joined])
+        stage.met("nodes left", times: simulation.counts[.forgotten] - before[.forgotten])
         let leader = try stage.waitForLeader()
         let read = try stage.call(1, to: leader, ClientCommand("GET", "rounds"))
         try stage.expect(
@@ -210,6 +212,7 @@ extension Scenario {
         try stage.expect(
             simulation.nodes[node].process?.muteReason?.contains("older copy") == true,
             "the rolled back directory is not fenced")
+        stage.met("older copies of a directory")
         stage.rejoin(third)
         stage.kill(leader)
         stage.pass(.seconds(3))
