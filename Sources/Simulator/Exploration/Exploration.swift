@@ -38,10 +38,8 @@ public enum Exploration {
 
     /// Explores a situation.
     ///
-    /// - Parameters:
-    ///   - statesMax: stops before the depth is reached when there are so many states.
-    ///   - startsAt: called once with the path of each state before it is looked at; for whoever wants
-    ///     to know where a process ended.
+    /// - Parameter statesMax: stops before the depth is reached when there are so many states.
+    /// - Returns: nil when there is no such situation.
     public static func run(_ name: String, depth: Depth, statesMax: Int = 2_000_000) -> Result? {
         guard let situation = ModelSituation.all.first(where: { $0.name == name }) else {
             return nil

@@ -29,14 +29,14 @@ extension Scenario {
 
     private static func manyGroups() -> SwarmOptions {
         var options = threeNodes()
-        options.groups = 60
+        options.groups = 40
         return options
     }
 
     /// Any two nodes lose power again and again while they elect, each time a little later.
     private static func electionPowerCuts(_ stage: Stage) throws(ScenarioError) {
         let simulation = stage.simulation
-        for round in 1...40 {
+        for round in 1...25 {
             let leader = try stage.waitForLeader()
             let term = stage.reading(leader)?.term ?? 0
             stage.kill(leader, powerCut: round % 2 == 0)
@@ -135,7 +135,7 @@ extension Scenario {
         func leads(_ node: Int) -> Int {
             (1...groups).count { stage.reading(node, $0)?.isLeader == true }
         }
-        for round in 1...4 {
+        for round in 1...2 {
             // A last write to some groups, and then nothing.
             let some = try stage.waitForLeader()
             for key in 0..<20 {

@@ -35,9 +35,9 @@ extension Scenario {
 
     private static func unequalGroups() -> SwarmOptions {
         var options = threeNodes()
-        options.groups = 40
+        options.groups = 12
         options.segmentBytes = 32 << 10
-        options.walMaxSize = 128 << 10
+        options.walMaxSize = 96 << 10
         return options
     }
 
@@ -121,7 +121,7 @@ extension Scenario {
     private static func unequal(_ stage: Stage) throws(ScenarioError) {
         let simulation = stage.simulation
         var lastSegments = simulation.nodes.map { $0.disk.segments.first ?? 0 }
-        for round in 1...24 {
+        for round in 1...12 {
             try stage.connect(1, to: stage.nodes.first { simulation.nodes[$0].isUp } ?? 1)
             for number in 0..<12 {
                 let value = String(repeating: "u", count: 2000)
@@ -144,8 +144,8 @@ extension Scenario {
             }
             stage.pass(.milliseconds(600))
         }
-        stage.met("nodes that ended amid writes", times: 24)
-        for round in stride(from: 1, through: 24, by: 5) {
+        stage.met("nodes that ended amid writes", times: 12)
+        for round in stride(from: 1, through: 12, by: 5) {
             let length = try stage.call(
                 2, to: try stage.waitForLeader(), ClientCommand("STRLEN", "cold\(round):11"))
             try stage.expect(length == .integer(2000), "cold\(round): \(length.summary)")

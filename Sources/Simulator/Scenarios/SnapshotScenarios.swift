@@ -43,7 +43,7 @@ extension Scenario {
 
     private static func snapshotPowerCuts(_ stage: Stage) throws(ScenarioError) {
         let simulation = stage.simulation
-        for round in 1...20 {
+        for round in 1...10 {
             let leader = try stage.waitForLeader()
             try write(stage, 45, "r\(round % 4):", at: leader)
             let last = try stage.call(1, ClientCommand("SET", "last", "\(round)"))
