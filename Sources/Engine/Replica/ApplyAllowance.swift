@@ -2,13 +2,16 @@
 ///
 /// The groups take turns in being first, so that a busy one does not use up what the others need.
 struct ApplyAllowance {
+    /// Pieces of large commands are copied, not executed: so many of their bytes count as one.
+    static let pieceDivisor = 8
+
     /// The group that applies first in this turn.
     private(set) var first = 0
-    /// Bytes of entries' payloads.
+    /// Bytes of entries' payloads; of pieces a fraction.
     private var left = EngineLimits.applyBytesPerTurn
     private var isUntouched = true
 
-    /// An entry with a payload of `bytes` is to be applied; false when it must wait for the next turn.
+    /// An entry that counts as `bytes` is to be applied; false when it must wait for the next turn.
     /// A turn's first entry never waits.
     mutating func take(_ bytes: Int) -> Bool {
         guard isUntouched || bytes <= left else { return false }

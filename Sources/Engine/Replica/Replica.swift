@@ -167,7 +167,10 @@ struct Replica: ~Copyable {
         allowance: inout ApplyAllowance
     ) -> NextEntry {
         guard let entry = log.entry(at: index) else { return .notInMemory }
-        guard allowance.take(entry.payload.count) else { return .mustWait }
+        // A piece of a large command is only put to the others: it takes as long as a fraction of its bytes.
+        let isPiece = entry.kindRaw == EntryKind.fragment.rawValue
+        let cost = isPiece ? entry.payload.count / ApplyAllowance.pieceDivisor : entry.payload.count
+        guard allowance.take(cost) else { return .mustWait }
         work.append(entry.payload)
         return .copied(kind: entry.kindRaw, version: entry.version)
     }
