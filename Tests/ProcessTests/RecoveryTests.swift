@@ -51,31 +51,39 @@ extension ProcessTests {
             #expect(try again.call("GET", "other") == .text("1"))
         }
 
-        @Test func `a wiped node neither votes nor serves, and says why`() throws {
+        @Test func `a wiped node neither votes nor serves until it is taken in anew`() throws {
             let cluster = try TestCluster.running(directives: ["request-timeout 1000"])
             let client = try cluster.nodes[0].client()
             #expect(try client.call("SET", "kept", "1") == .simple("OK"))
             let wiped = cluster.nodes[2]
             wiped.kill()
+            cluster.nodes[1].kill()
             try FileManager.default.removeItem(at: wiped.dataFolder)
             try FileManager.default.createDirectory(
                 at: wiped.dataFolder, withIntermediateDirectories: true)
             try wiped.start()
-            let says = eventually(within: .seconds(5)) { wiped.log.contains("lost its directory") }
+            let says = eventually(within: .seconds(5)) {
+                wiped.log.contains("it waits to be taken in under a new identity")
+            }
             #expect(says, "\(wiped.log)")
-            #expect(try client.call("SET", "kept", "2") == .simple("OK"))
 
-            // It serves nobody: no connection, or an error.
+            // It makes no majority with the one that is left, and serves nobody.
+            #expect(try client.call("SET", "kept", "2").isError)
             let served = (try? wiped.client(timeout: .seconds(6)).call("GET", "kept")) ?? .error("")
             #expect(served.isError, "\(served)")
 
-            // And it makes no majority with one other node.
-            cluster.nodes[1].kill()
-            let reply = try client.call("SET", "kept", "3")
-            #expect(reply.isError, "\(reply)")
+            // A majority of the members takes it in, and then it counts like any other.
             try cluster.nodes[1].start()
-            #expect(
-                eventually(within: .seconds(10)) { try cluster.acceptsWrites(cluster.nodes[0]) })
+            let isBack = eventually(within: .seconds(20)) {
+                guard wiped.log.contains("node-removed node=3 name=n3") else { return false }
+                return try cluster.acceptsWrites(wiped)
+            }
+            #expect(isBack, "\(wiped.log)")
+            cluster.nodes[1].kill()
+            let serves = eventually(within: .seconds(10)) {
+                try wiped.client().call("SET", "kept", "3") == .simple("OK")
+            }
+            #expect(serves, "\(wiped.log)")
         }
     }
 }
