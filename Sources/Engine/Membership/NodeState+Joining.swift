@@ -46,8 +46,7 @@ extension NodeState {
         // Whoever was talked to under another id.
         for index in links.openIndices where links[index].peer != nil {
             links[index].peer = nil
-            links[index].isClosing = true
-            links.markFlushing(index)
+            links.closeAfterFlush(index)
         }
         peers.removeAll()
         id = NodeID(own.id)

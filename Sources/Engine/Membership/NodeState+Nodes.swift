@@ -128,8 +128,7 @@ extension NodeState {
         for group in 0..<replicas.count { replicas[group].mute(now: now.boot) }
         for at in peers.indices { peers[at].dialAt = nil }
         for index in links.openIndices {
-            links[index].isClosing = true
-            links.markFlushing(index)
+            links.closeAfterFlush(index)
         }
         meetings.removeAll()
     }

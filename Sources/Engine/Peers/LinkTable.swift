@@ -73,4 +73,10 @@ struct LinkTable: ~Copyable {
         slots[index].isFlushing = true
         flushing.append(slots[index].id)
     }
+
+    /// Lets the host close a link when what it still has to say is written.
+    mutating func closeAfterFlush(_ index: Int) {
+        slots[index].isClosing = true
+        markFlushing(index)
+    }
 }

@@ -11,8 +11,7 @@ extension NodeState {
         links.open(id, dialed: dialed, now: now.boot)
         guard let index = links.index(of: id) else { invariantFailed("a link was not opened") }
         if dialed == nil, links.strangers > EngineLimits.strangerLinksMax {
-            links[index].isClosing = true
-            links.markFlushing(index)
+            links.closeAfterFlush(index)
         } else if isStarted {
             sendHello(index)
         }
@@ -26,8 +25,7 @@ extension NodeState {
                 + (links[index].applicant == nil
                     ? EngineLimits.helloTime : EngineLimits.applicantTime) <= now.boot
         {
-            links[index].isClosing = true
-            links.markFlushing(index)
+            links.closeAfterFlush(index)
         }
     }
 
@@ -76,8 +74,7 @@ extension NodeState {
             }
         } catch {
             log(.warning, "peer-protocol-error link=\(id.raw) error=\"\(error)\"")
-            links[index].isClosing = true
-            links.markFlushing(index)
+            links.closeAfterFlush(index)
         }
         input.consume(offset)
         if input.isEmpty { input.removeAll(keepingCapacityUpTo: 1 << 20) }
@@ -99,8 +96,7 @@ extension NodeState {
                 return
             case .refused:
                 refused(by: index, reason: frame.body.text)
-                links[index].isClosing = true
-                links.markFlushing(index)
+                links.closeAfterFlush(index)
                 return
             case .welcome:
                 try receiveWelcome(frame.body, link: index)

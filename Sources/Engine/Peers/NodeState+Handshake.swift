@@ -194,8 +194,7 @@ extension NodeState {
             return false
         }
         if let old = links.index(to: peer), old != index {
-            links[old].isClosing = true
-            links.markFlushing(old)
+            links.closeAfterFlush(old)
         }
         noteStart(hello)
         let gaps = knownGaps
@@ -230,8 +229,7 @@ extension NodeState {
         links[index].output.open(.refused)
         links[index].output.bytes.append(String(reason.prefix(1000)))
         links[index].output.close()
-        links[index].isClosing = true
-        links.markFlushing(index)
+        links.closeAfterFlush(index)
     }
 
     /// Tells the node at the other end that it is no member any more.
@@ -241,8 +239,7 @@ extension NodeState {
         Farewell(reason: reason, cluster0: map.clusterID.high, cluster1: map.clusterID.low)
             .encode(into: &links[index].output.bytes)
         links[index].output.close()
-        links[index].isClosing = true
-        links.markFlushing(index)
+        links.closeAfterFlush(index)
     }
 
     /// A peer does not want this node: says why, once per reason.
