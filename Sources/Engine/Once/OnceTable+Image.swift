@@ -23,11 +23,7 @@ extension OnceTable {
             image.append(varint: horizon.number)
         }
         image.append(varint: UInt64(count))
-        // `forEach` would need an escaping capture of the buffer.
-        var sessions: [Entry] = []
-        sessions.reserveCapacity(count)
-        forEach { sessions.append(copy $0) }
-        for entry in sessions { Self.encode(entry, into: &image) }
+        for entry in byLastUse { Self.encode(entry, into: &image) }
     }
 
     private static func encode(_ entry: Entry, into image: inout ByteBuffer) {
@@ -101,9 +97,7 @@ extension OnceTable {
             hash.feed(UInt64(horizon.opener))
             hash.feed(horizon.number)
         }
-        var sessions: [Entry] = []
-        forEach { sessions.append(copy $0) }
-        for entry in sessions {
+        for entry in byLastUse {
             hash.feed(UInt64(entry.session.group))
             hash.feed(entry.session.number)
             hash.feed(entry.lastUsed)

@@ -330,13 +330,16 @@ struct OnceTable {
         newest = at
     }
 
-    /// Calls `body` with every session, the one first that was silent for longest.
-    func forEach(_ body: (borrowing Entry) -> Void) {
+    /// Every session, the one first that was silent for longest.
+    var byLastUse: [Entry] {
+        var found: [Entry] = []
+        found.reserveCapacity(count)
         var at = oldest
         while at >= 0 {
-            body(entries[at])
+            found.append(entries[at])
             at = entries[at].newer
         }
+        return found
     }
 
     // MARK: Images
