@@ -9,13 +9,11 @@ struct ApplyAllowance {
     private(set) var first = 0
     /// Bytes of entries' payloads; of pieces a fraction.
     private var left = EngineLimits.applyBytesPerTurn
-    private var isUntouched = true
 
     /// An entry that counts as `bytes` is to be applied; false when it must wait for the next turn.
     /// A turn's first entry never waits.
     mutating func take(_ bytes: Int) -> Bool {
-        guard isUntouched || bytes <= left else { return false }
-        isUntouched = false
+        guard bytes <= left || left == EngineLimits.applyBytesPerTurn else { return false }
         left -= bytes
         return true
     }
@@ -23,7 +21,6 @@ struct ApplyAllowance {
     /// A new turn begins, in a node with `groups` groups.
     mutating func renew(groups: Int) {
         left = EngineLimits.applyBytesPerTurn
-        isUntouched = true
         first = first + 1 < groups ? first + 1 : 0
     }
 }
