@@ -106,13 +106,8 @@ extension Engine {
         _ index: Int, _ group: Int, _ arguments: [[UInt8]], command: UInt16, isWrite: Bool,
         now: ClockReading
     ) {
-        var bytes = ByteBuffer()
-        var ranges: [ArgumentRange] = []
-        for argument in arguments {
-            ranges.append(ArgumentRange(offset: bytes.count, count: argument.count))
-            bytes.append(argument)
-        }
-        let request = Request(bytes: bytes.readable, ranges: ranges.span)
+        let packed = PackedRequest(arguments)
+        let request = packed.request
         let (database, session) = (sessions[index].database, sessions[index].id)
         let flags: LoggedCommand.Flags = sessions[index].resp == .three ? .resp3 : []
         if isWrite {

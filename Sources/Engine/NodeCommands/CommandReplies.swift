@@ -74,13 +74,7 @@ enum CommandReplies {
     }
 
     private static func keys(_ request: NodeRequest, to reply: inout ReplyWriter) {
-        var bytes = ByteBuffer()
-        var ranges: [ArgumentRange] = []
-        for argument in request.arguments {
-            ranges.append(ArgumentRange(offset: bytes.count, count: argument.count))
-            bytes.append(argument)
-        }
-        let whole = Request(bytes: bytes.readable, ranges: ranges.span)
-        CommandTable.writeKeys(of: whole, from: 2, to: &reply)
+        let packed = PackedRequest(request.arguments)
+        CommandTable.writeKeys(of: packed.request, from: 2, to: &reply)
     }
 }

@@ -35,6 +35,24 @@ struct NodeRequest {
     }
 }
 
+/// Arguments of their own, put together as a client's stand in its input.
+struct PackedRequest: ~Copyable {
+    private var bytes = ByteBuffer()
+    private var ranges: [ArgumentRange] = []
+
+    init(_ arguments: [[UInt8]]) {
+        for argument in arguments {
+            ranges.append(ArgumentRange(offset: bytes.count, count: argument.count))
+            bytes.append(argument)
+        }
+    }
+
+    var request: Request {
+        @_lifetime(borrow self)
+        get { Request(bytes: bytes.readable, ranges: ranges.span) }
+    }
+}
+
 /// What became of a node command.
 enum NodeCommandStep {
     /// The reply, if there is one, is written.

@@ -55,7 +55,10 @@ extension Engine {
     mutating func openOnceSession(
         _ index: Int, _ request: NodeRequest, _ spec: CommandSpec, now: ClockReading
     ) -> NodeCommandStep? {
-        guard request.isOnceOpening else { return refuseOnce(index, OnceCall.noWindow) }
+        let opening = PackedRequest(request.arguments)
+        guard OnceCall.window(ofOpening: opening.request) != nil else {
+            return refuseOnce(index, OnceCall.noWindow)
+        }
         if let reason = sessions[index].refusal {
             sessions[index].refusal = nil
             return refuseOnce(index, text: reason)
@@ -87,18 +90,5 @@ extension Engine {
 
     private mutating func refuseOnce(_ index: Int, text: String) -> NodeCommandStep? {
         .done(node.writeReply(to: &sessions[index]) { $0.error(text: text) })
-    }
-}
-
-extension NodeRequest {
-    var isOnceOpening: Bool {
-        var bytes = ByteBuffer()
-        var ranges: [ArgumentRange] = []
-        for argument in arguments {
-            ranges.append(ArgumentRange(offset: bytes.count, count: argument.count))
-            bytes.append(argument)
-        }
-        return OnceCall.window(
-            ofOpening: Request(bytes: bytes.readable, ranges: ranges.span)) != nil
     }
 }
