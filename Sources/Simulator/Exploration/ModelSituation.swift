@@ -76,7 +76,7 @@ extension ModelSituation {
         situation.prepare = { world in
             world.lead(1)
             world.wait(.milliseconds(450))
-            world.run(.tick(3))
+            world.perform(.tick(3))
             world.drop()
             world.exchange(1, 2)
         }
@@ -105,9 +105,9 @@ extension ModelSituation {
         situation.depth = (4, 8)
         situation.prepare = { world in
             world.lead(1)
-            world.run(.read(1))
+            world.perform(.read(1))
             world.deliverAll(from: 1, to: 2)
-            world.run(.propose(1))
+            world.perform(.propose(1))
             world.deliverAll(from: 1, to: 3)
             world.wait(.milliseconds(460))
             world.elect(3, by: [2])
@@ -124,7 +124,7 @@ extension ModelSituation {
         situation.depth = (5, 9)
         situation.prepare = { world in
             world.lead(1)
-            world.run(.propose(1))
+            world.perform(.propose(1))
         }
         return situation
     }
@@ -141,13 +141,13 @@ extension ModelSituation {
         situation.depth = (5, 10)
         situation.prepare = { world in
             world.lead(1)
-            world.run(.propose(1))
+            world.perform(.propose(1))
             world.drop()
             world.wait(.milliseconds(460))
             world.elect(2, by: [3], tellsOthers: false)
             world.drop()
             world.wait(.milliseconds(460))
-            world.run(.restart(1, keeping: true))
+            world.perform(.restart(1, keeping: true))
             world.wait(.milliseconds(920))
             world.elect(1, by: [3], tellsOthers: false)
         }
@@ -164,12 +164,12 @@ extension ModelSituation {
         situation.depth = (5, 10)
         situation.prepare = { world in
             world.lead(1)
-            world.run(.propose(1))
-            world.run(.propose(1))
+            world.perform(.propose(1))
+            world.perform(.propose(1))
             world.deliverAll(from: 1, to: 3)
             world.drop()
             // Its own disk was as slow: it starts without them.
-            world.run(.restart(1, keeping: false))
+            world.perform(.restart(1, keeping: false))
             world.wait(.milliseconds(920))
             world.elect(2, by: [1], tellsOthers: false)
         }
@@ -205,8 +205,6 @@ extension ModelSituation {
 
 /// What situations are prepared with: actions without a budget.
 extension ModelWorld {
-    func run(_ action: ModelAction) { perform(action) }
-
     func wait(_ interval: Interval) { time += interval.nanoseconds }
 
     /// Everything arrives and is written, until nothing is left to do.
