@@ -58,7 +58,11 @@ public final class DirectoryRecovery {
             repair = log.repair
             if let damage = log.damage { lines.append("  log: \(damage)") }
             if let repair = log.repair {
-                lines += Self.losses(WALCheck.check(source), log, behind: repair.lastBatch)
+                lines.append(
+                    "  it would be cut behind batch \(repair.lastBatch), and what follows set aside as damaged-wal-*"
+                )
+                let lost = WALCheck.check(source).entriesLost(in: log)
+                lines += lost.map { "  given up with it: \($0)" }
             }
             let recovery = try ClusterRecovery(
                 &log, snapshots: snapshots, nodeName: nodeName, random: random.next())
@@ -76,21 +80,6 @@ public final class DirectoryRecovery {
                 "\(error) What is left of the log does not say for certain what this node has: take another member's directory, or a backup"
             )
         }
-    }
-
-    /// What a cut gives up, as far as it can still be read.
-    private static func losses(
-        _ report: WALReport, _ log: borrowing RecoveredLog, behind batch: UInt64
-    ) -> [String] {
-        var lines = [
-            "  it would be cut behind batch \(batch), and what follows set aside as damaged-wal-*"
-        ]
-        for seen in report.lastSeen {
-            let left = log.groups.first { $0.group == seen.group }?.lastIndex ?? 0
-            guard left < seen.index else { continue }
-            lines.append("  given up with it: \(seen.group): entries \(left + 1)...\(seen.index)")
-        }
-        return lines
     }
 
     /// Does it; returns when it is durable. To be called once, when the finding is `ready`.

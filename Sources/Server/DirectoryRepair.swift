@@ -46,11 +46,7 @@ public struct DirectoryRepair {
             lines.append(
                 "the log is cut behind batch \(repair.lastBatch); \(repair.setAside.count) files are set aside as damaged-wal-*; the node will not vote before its peers have given back what is lost"
             )
-            for seen in report.lastSeen {
-                let left = log.groups.first { $0.group == seen.group }?.lastIndex ?? 0
-                guard left < seen.index else { continue }
-                losses.append("\(seen.group): entries \(left + 1)...\(seen.index)")
-            }
+            losses += report.entriesLost(in: log)
         } else {
             lines.append("the log is damaged only where whole snapshots hold all of it")
         }
@@ -85,6 +81,19 @@ public struct DirectoryRepair {
             if !isSpare { losses.append("\(id.group): its state up to entry \(id.index)") }
         }
         if !damaged.isEmpty { try directory.sync() }
+    }
+}
+
+extension WALReport {
+    /// The entries that were seen in a damaged log and are not in what was made of it, by group.
+    func entriesLost(in log: borrowing RecoveredLog) -> [String] {
+        var lost: [String] = []
+        for seen in lastSeen {
+            let left = log.groups.first { $0.group == seen.group }?.lastIndex ?? 0
+            guard left < seen.index else { continue }
+            lost.append("\(seen.group): entries \(left + 1)...\(seen.index)")
+        }
+        return lost
     }
 }
 
