@@ -38,6 +38,7 @@ final class ClientListener {
             return refuse(stream, "-ERR max number of clients reached\r\n")
         }
         stream.setNoDelay()
+        stream.readBytesPerTurn = ServerLimits.readBytesPerTurn
         let keepAlive = UInt32(clamping: configuration.tcpKeepaliveSeconds)
         if keepAlive > 0 { stream.setKeepAlive(after: keepAlive) }
         let connection = ClientConnection(host, session, stream)

@@ -11,6 +11,7 @@ internal import UV
 extension NodeHost {
     func endTurn() {
         let now = SystemClock.reading()
+        loop.resumeReads()
         liveness.stampLoop(now: now.boot)
         // Work left over from the turn before is done here, where reads may still be answered.
         if engine.hasMoreWork || now.boot >= engine.nextDeadline { engine.tick(now: now) }

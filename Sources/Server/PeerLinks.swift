@@ -61,6 +61,7 @@ final class PeerLinks {
     func open(_ stream: TCPStream, dialed: NodeID?) {
         let link = newLink()
         stream.setNoDelay()
+        stream.readBytesPerTurn = ServerLimits.readBytesPerTurn
         stream.setUnacknowledgedTimeout(ServerLimits.unacknowledgedTime)
         let connection = PeerConnection(host, link, dialed: dialed, stream)
         connections[link.raw] = connection

@@ -7,6 +7,9 @@ enum ServerLimits {
     static let clientReadBytes = 16 * 1024
     /// Room lent for one read of a peer: four full frames. One buffer for all links.
     static let linkReadBytes = 256 * 1024
+    /// What one client or one peer may send in one turn; the rest waits in the kernel for the next. Peers with
+    /// a large value sent 4 MB a turn, which took a follower up to 45 ms.
+    static let readBytesPerTurn = 256 * 1024
     /// A client that was told to go gets this long to take what is queued for it; then it is cut.
     static let farewellTime = Interval.seconds(10)
     /// Connections at the cluster port that have not said what they are; beyond it the oldest of them

@@ -7,6 +7,9 @@ internal import CLibuv
 /// from another thread is a `Mailbox`.
 public final class Loop {
     let raw: UnsafeMutablePointer<uv_loop_t>
+    /// Counts `resumeReads`: the turns, for `TCPStream.readBytesPerTurn`.
+    private(set) var readTurn: UInt64 = 1
+    private var held: [TCPStream] = []
 
     /// Throws when the process is out of file descriptors.
     public init() throws(UVError) {
@@ -45,8 +48,19 @@ public final class Loop {
     /// Reads that clock anew, so that a timer started late in a long turn is not cut short.
     public func updateNow() { uv_update_time(raw) }
 
+    /// Lets streams read on that have had their share (`TCPStream.readBytesPerTurn`). Once a turn.
+    public func resumeReads() {
+        readTurn += 1
+        guard !held.isEmpty else { return }
+        for stream in held { stream.resumeRead() }
+        held.removeAll(keepingCapacity: true)
+    }
+
+    func hold(_ stream: TCPStream) { held.append(stream) }
+
     /// Closes whatever is still open and turns until libuv let go of it all.
     public func closeAllHandles() {
+        held = []
         uv_walk(raw, onWalked, nil)
         while uv_run(raw, UV_RUN_DEFAULT) != 0 {}
     }

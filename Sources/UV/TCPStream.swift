@@ -28,6 +28,12 @@ public final class TCPStream: Handle {
     public private(set) var isConnected = false
     /// Whether bytes are being read from the socket.
     public private(set) var isReading = false
+    /// Bytes that are read in one turn at most; what the kernel has beyond is for the next one, so that one
+    /// sender of much does not keep the others waiting. Whoever sets it calls `Loop.resumeReads`.
+    public var readBytesPerTurn = Int.max
+    private var readTurn: UInt64 = 0
+    private var readInTurn = 0
+    private var isHeld = false
     var hasFailed = false
 
     init(_ loop: Loop) throws(UVError) {
@@ -60,8 +66,37 @@ public final class TCPStream: Handle {
     public func startReading() {
         guard !isReading, !isClosing, isConnected else { return }
         isReading = true
+        // Otherwise the turn's end lets it read on.
+        if !isHeld { startRead() }
+    }
+
+    private func startRead() {
         let status = uv_read_start(pointer(), onReadBufferNeeded, onRead)
         if status < 0 { fail(status, "read") }
+    }
+
+    /// What may still be read in this turn; at least one byte, since a stream without any is held.
+    var readAllowance: Int {
+        readTurn == loop.readTurn ? readBytesPerTurn - readInTurn : readBytesPerTurn
+    }
+
+    /// Counts what was read, and leaves the rest to the next turn when it is enough.
+    func countRead(_ count: Int) {
+        if readTurn != loop.readTurn {
+            readTurn = loop.readTurn
+            readInTurn = 0
+        }
+        readInTurn += count
+        guard readInTurn >= readBytesPerTurn, !isHeld else { return }
+        isHeld = true
+        uv_read_stop(pointer())
+        loop.hold(self)
+    }
+
+    func resumeRead() {
+        invariant(isHeld, "a stream resumed that was not held")
+        isHeld = false
+        if isReading, !isClosing { startRead() }
     }
 
     /// Stops reading, so that the kernel's buffers fill and the other side has to wait.

@@ -59,12 +59,14 @@ extension TCPStream {
         guard let memory = owner?.readBuffer(for: self), let base = memory.baseAddress else {
             return uv_buf_t(base: nil, len: 0)
         }
-        return uv_buf_t(base: base.assumingMemoryBound(to: CChar.self), len: memory.count)
+        return uv_buf_t(
+            base: base.assumingMemoryBound(to: CChar.self), len: min(memory.count, readAllowance))
     }
 
     fileprivate func read(_ count: Int) {
         switch count {
         case 1...:
+            countRead(count)
             owner?.stream(self, received: count)
         case 0:
             break  // EAGAIN: nothing there after all.

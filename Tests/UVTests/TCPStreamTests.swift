@@ -59,6 +59,41 @@ import UV
         #expect(!pair.server.isReading)
     }
 
+    @Test func `a stream reads its share in a turn and the rest in later ones`() throws {
+        let pair = try LoopbackPair()
+        let bytes = pattern(from: 3, count: 1 << 20)
+        pair.server.readBytesPerTurn = 100_000
+        pair.client.write(ByteBuffer(bytes))
+        #expect(pair.loop.run { pair.serverEnd.receivedCount > 0 })
+        for _ in 0..<20 { pair.loop.runWithoutWaiting() }
+        #expect(pair.serverEnd.receivedCount == 100_000)
+        // The owner's wish counts: who pauses while it is held reads nothing when the turn is over.
+        pair.server.pauseReading()
+        pair.loop.resumeReads()
+        for _ in 0..<20 { pair.loop.runWithoutWaiting() }
+        #expect(pair.serverEnd.receivedCount == 100_000)
+        pair.server.startReading()
+        for turn in 2...10 {
+            #expect(pair.loop.run { pair.serverEnd.receivedCount == turn * 100_000 })
+            for _ in 0..<5 { pair.loop.runWithoutWaiting() }
+            #expect(pair.serverEnd.receivedCount == turn * 100_000)
+            pair.loop.resumeReads()
+        }
+        #expect(pair.loop.run { pair.serverEnd.receivedCount == bytes.count })
+        #expect(pair.serverEnd.received == bytes)
+    }
+
+    @Test func `a held stream can be closed`() throws {
+        let pair = try LoopbackPair()
+        pair.server.readBytesPerTurn = 1000
+        pair.client.write(ByteBuffer(pattern(from: 3, count: 5000)))
+        #expect(pair.loop.run { pair.serverEnd.receivedCount == 1000 })
+        pair.server.close()
+        pair.loop.resumeReads()
+        for _ in 0..<5 { pair.loop.runWithoutWaiting() }
+        #expect(pair.serverEnd.receivedCount == 1000 && pair.serverEnd.errors.isEmpty)
+    }
+
     @Test func `after a half-close the other direction still works`() throws {
         let pair = try LoopbackPair()
         pair.serverEnd.onEnded = { server in
