@@ -202,7 +202,9 @@ extension NodeState {
         }
         startBatch = wal.lastBatch + 1
         let expulsion = history.expulsion
-        liveness.takePart(membership != .empty && expulsion == nil)
+        // Peers count on a start once its boot record is durable: until then a crash would give the next
+        // start the same number, and the same epochs.
+        liveness.takePart(false)
         map = beginning.map
         if id.raw != 0 { liveness.join(as: id) }
         arrangePeers(now: now)

@@ -21,6 +21,7 @@ extension NodeState {
         logHasMoved = true
         if !isStarted, batch >= startBatch {
             isStarted = true
+            if membership != .empty, muteReason == nil { liveness.takePart(true) }
             nodesCheckAt = now.boot
             for index in links.openIndices { sendHello(index) }
             considerBootstrap(now: now)

@@ -28,6 +28,21 @@ import Testing
         #expect(cluster.run(until: cluster.isConverged))
     }
 
+    /// Before that a crash would give the next start the same number, and the same epochs.
+    @Test func `a start vouches for nothing before its boot record is durable`() throws {
+        let cluster = try EngineCluster.formed()
+        cluster.stop(2)
+        try cluster.start(2)
+        let liveness = cluster.nodes[2].process!.liveness
+        let now = cluster.now.boot
+        liveness.stampLoop(now: now)
+        #expect(liveness.ping(to: NodeID(1), now: now) == nil)
+        #expect(
+            cluster.run(until: {
+                liveness.ping(to: NodeID(1), now: cluster.now.boot) != nil
+            }))
+    }
+
     @Test func `a wiped node is mute as long as there is no majority to take it in`() throws {
         let cluster = try EngineCluster.formed()
         cluster.stop(1)
