@@ -178,7 +178,7 @@ import WAL
         try cluster.start(wiped)
         #expect(
             cluster.run(until: { Self.consists(cluster, of: [0, 1, 2]) }),
-            "\(cluster.lines.suffix(30).joined(separator: "\n"))")
+            "\(cluster.lines.suffix(140).joined(separator: "\n"))")
         #expect(cluster.nodes[wiped].id.raw == 4)
         #expect(cluster.run(until: { cluster.isServing(groups: 2) }))
         #expect(cluster.run(until: cluster.isConverged))
@@ -187,6 +187,34 @@ import WAL
         #expect(cluster.run(until: { cluster.isServing(groups: 2) }))
         let again = try cluster.open(wiped)
         #expect(cluster.expect(":50\r\n+OK\r\n", to: "DBSIZE\r\nSET b 1\r\n", again) == nil)
+    }
+
+    /// It may have been left with the default name.
+    @Test func `a dead member is not replaced by a namesake at another address`() throws {
+        let cluster = try EngineCluster.formed()
+        cluster.stop(0)
+        #expect(cluster.run(until: { cluster.leader(1).map { $0 != 0 } ?? false }))
+        let client = try cluster.open(1)
+        let namesake = try cluster.addNode(named: "n1")
+        #expect(cluster.expect("+OK\r\n", to: Self.meet(namesake), client) == nil)
+        cluster.run(milliseconds: 5000)
+        #expect(cluster.nodes[1].lines.contains { $0.contains("node-name n1 is that of node 1") })
+        #expect(cluster.nodes[namesake].process!.engine.muteReason != nil)
+        // The member is one still.
+        try cluster.start(0)
+        #expect(cluster.run(until: { Self.consists(cluster, of: [0, 1, 2]) }))
+        // With that one forgotten the name is free.
+        cluster.stop(0)
+        #expect(cluster.run(until: { cluster.leader(1).map { $0 != 0 } ?? false }))
+        let again = try cluster.open(1)
+        let lines = cluster.ask("CLUSTER NODES\r\n", again).split(whereSeparator: \.isNewline)
+        let dead = try #require(lines.first { $0.contains("10.0.0.1:") }).prefix(40)
+        #expect(cluster.expect("+OK\r\n", to: "CLUSTER FORGET \(dead)\r\n", again) == nil)
+        cluster.run(milliseconds: 3000)
+        #expect(cluster.expect("+OK\r\n", to: Self.meet(namesake), again) == nil)
+        #expect(
+            cluster.run(until: { Self.consists(cluster, of: [1, 2, namesake]) }),
+            "\(cluster.lines.suffix(140).joined(separator: "\n"))")
     }
 
     @Test func `a directory that was rolled back is refused for ever`() throws {
@@ -236,7 +264,7 @@ import WAL
         cluster.run(milliseconds: 3000)
         #expect(Self.consists(cluster, of: [0, 1, 2]))
         #expect(cluster.nodes[double].process!.engine.muteReason != nil)
-        #expect(cluster.lines.contains { $0.contains("name-taken") })
+        #expect(cluster.lines.contains { $0.contains("node-name n2 is that of node 2") })
         for (text, answer) in [
             ("CLUSTER MEET 10.0.0.9 0", "-ERR Invalid base port"),
             ("CLUSTER MEET 10.0.0.9 60000", "-ERR Invalid bus port"),

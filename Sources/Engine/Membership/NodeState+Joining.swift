@@ -95,7 +95,7 @@ extension NodeState {
             }
             guard links[index].submittedAt + .seconds(1) <= now.boot else { continue }
             links[index].submittedAt = now.boot
-            guard let new = newcomer(hello, over: index, map) else { continue }
+            guard let new = newcomer(hello, over: index) else { continue }
             let known = map.members.last { $0.name == hello.name && !$0.isLeaving }
             submit(.add(new, replacing: known?.id), now: now)
         }
@@ -103,13 +103,13 @@ extension NodeState {
     }
 
     /// One that was met is to be found where it was met; one whose name is known, where that was.
-    private func newcomer(
-        _ hello: Hello, over index: Int, _ map: ClusterMap
-    ) -> NodeChange.Newcomer? {
+    private func newcomer(_ hello: Hello, over index: Int) -> NodeChange.Newcomer? {
         let meeting = meetings.first { $0.number == links[index].dialed }
         guard
             let place = meeting.map({ ($0.host, $0.peerPort) })
-                ?? map.member(named: hello.name).map({ ($0.host, $0.peerPort) })
+                ?? members.last(where: { $0.name == hello.name && !$0.isLeaving }).map({
+                    ($0.host, UInt16(clamping: $0.port))
+                })
         else { return nil }
         return NodeChange.Newcomer(
             name: hello.name, host: place.0, peerPort: place.1, clientPort: hello.clientPort,

@@ -15,13 +15,16 @@ internal import Raft
 /// A number is given to one node only, ever. So nothing that is known of a node, a promise or a vote, can
 /// be taken for another one's.
 extension NodeState {
-    /// The members of a map; where `initial-cluster` names one, the operator's word counts.
+    /// The members of a map; where `initial-cluster` names a founder, the operator's word counts. Who came
+    /// later is where it was met, also under a founder's name.
     static func members(of map: ClusterMap, _ configuration: Configuration) -> [Member] {
         map.members.map { member in
             var found = Member(
                 id: NodeID(member.id), name: member.name, host: member.host,
                 port: Int(member.peerPort), isLeaving: member.isLeaving)
-            if let named = configuration.initialCluster.first(where: { $0.name == member.name }) {
+            if map.founders.contains(member.id),
+                let named = configuration.initialCluster.first(where: { $0.name == member.name })
+            {
                 (found.host, found.port) = (named.host, named.port)
             }
             return found

@@ -134,6 +134,9 @@ extension NodeState {
                 return .refuse(
                     "\(name) is not a member of this cluster: CLUSTER MEET makes it one")
             }
+            if let reason = objection(toNamesake: hello, met: dialed) {
+                return .refuse(reason)
+            }
             return .hold
         }
         guard member.name == hello.name else {
@@ -156,6 +159,17 @@ extension NodeState {
             return .expel(.rolledBack)
         }
         return .admit
+    }
+
+    /// An empty directory at a member's address is that member's, lost. At another address it may be anybody's
+    /// who was left with the default name, and must not put an end to the member.
+    private func objection(toNamesake hello: Hello, met dialed: NodeID?) -> String? {
+        guard let meeting = meetings.first(where: { $0.number == dialed }),
+            let known = members.last(where: { $0.name == hello.name && !$0.isLeaving }),
+            (known.host, known.port) != (meeting.host, Int(meeting.peerPort))
+        else { return nil }
+        return
+            "node-name \(Self.printable(hello.name)) is that of node \(known.id.raw) at \(known.host):\(known.port): start it with another name, or CLUSTER FORGET that node first"
     }
 
     /// Treats the hello on a link; false when the peer is not admitted, or not yet.
