@@ -113,9 +113,15 @@ extension NodeHost {
         parameters.tailBytesMax = configuration.raftLogCache
         parameters.segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
         do throws(LogStartError) {
-            let recovered = try directory.recoverLog(
-                parameters,
-                mayRepair: configuration.members.count > 1 || configuration.join)
+            let mayHavePeers = configuration.members.count > 1 || configuration.join
+            let recovered: RecoveredLog
+            do throws(LogStartError) {
+                recovered = try directory.recoverLog(parameters, mayRepair: mayHavePeers)
+            } catch {
+                // A node founded alone has peers since the first one was met.
+                guard case .log = error, !mayHavePeers, hasGrown(directory) else { throw error }
+                recovered = try directory.recoverLog(parameters, mayRepair: true)
+            }
             tell(recovered, Logger(sink))
             return recovered
         } catch {
@@ -127,6 +133,11 @@ extension NodeHost {
                 "\(error) No other node has what is lost: restore a backup, or see by 'skein recover' what is left without it",
                 in: configuration.dir)
         }
+    }
+
+    private static func hasGrown(_ directory: DataDirectory) -> Bool {
+        guard let source = try? LogFileSource(directory) else { return false }
+        return Engine.memberCount(in: WALCheck.check(source).nodeRecords) > 1
     }
 
     private static func tell(_ recovered: borrowing RecoveredLog, _ log: Logger) {

@@ -80,6 +80,38 @@ extension ProcessTests {
             #expect(!files.contains { $0.hasPrefix("damaged-") })
         }
 
+        /// Its configuration knows of no peers; its log does.
+        @Test func `a node that was founded alone and has grown is repaired from its peers`()
+            throws
+        {
+            let cluster = try TestCluster.running(nodes: 1)
+            let founder = cluster.nodes[0]
+            let client = try founder.client()
+            for _ in 0..<2 {
+                let new = try cluster.addNode()
+                let met = try client.call(
+                    "CLUSTER", "MEET", "127.0.0.1", "\(new.port)", "\(new.clusterPort)")
+                #expect(met == .simple("OK"))
+                let isMember = eventually(within: .seconds(20)) {
+                    try new.client().call("SET", "a", "1") == .simple("OK")
+                }
+                #expect(isMember, "\(new.log.suffix(2000))")
+            }
+            for number in 0..<300 {
+                #expect(try client.call("SET", "k\(number)", "\(number)") == .simple("OK"))
+            }
+            founder.kill()
+            try damageLog(of: founder)
+            try founder.start()
+            let isWhole = eventually(within: .seconds(20)) { try underRepair(founder) == "0" }
+            #expect(isWhole, "\(founder.log.suffix(2000))")
+            #expect(founder.log.contains("repair groups="), "\(founder.log.suffix(2000))")
+            let reader = try founder.client()
+            for number in 0..<300 {
+                #expect(try reader.call("GET", "k\(number)") == .bulk(Array("\(number)".utf8)))
+            }
+        }
+
         @Test func `a node alone refuses a damaged log and says what is damaged`() throws {
             let cluster = try TestCluster.running(nodes: 1)
             let node = cluster.nodes[0]
