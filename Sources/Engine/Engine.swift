@@ -402,9 +402,13 @@ public struct Engine: ~Copyable {
         public var followers: [FollowerStatus]
         /// The members in force.
         public var voters: [NodeID]
+        /// The old voters, whose majority is needed, too, while the members change; or empty.
+        public var outgoing: [NodeID]
         public var learners: [NodeID]
-        /// A change of them is under way.
+        /// A change of them is under way, or its end is not committed yet.
         public var isChanging: Bool
+        /// It leads, and has committed an entry of its term.
+        public var hasCommittedInTerm: Bool
     }
 
     /// All replicas of this node, the system group first.
@@ -423,8 +427,11 @@ public struct Engine: ~Copyable {
                     ?? 0,
                 followers: node.replicas[group].core.followers,
                 voters: node.replicas[group].core.members.voters,
+                outgoing: node.replicas[group].core.members.outgoing,
                 learners: node.replicas[group].core.members.learners,
-                isChanging: node.replicas[group].core.members.isChanging)
+                isChanging: node.replicas[group].core.members.isChanging
+                    || node.replicas[group].core.members.since > node.replicas[group].core.commit,
+                hasCommittedInTerm: node.replicas[group].core.committedInTerm)
         }
     }
 

@@ -21,6 +21,8 @@ public enum Fault: Int, CaseIterable, Sendable, Comparable {
     case damagePassed, damageMet, snapshotDamaged, stateLost
     /// A node became a member; one was removed; one that lost its directory was taken in again.
     case joined, forgotten, takenIn
+    /// Only a majority was healed at first, with the others cut off or down; and it was led again.
+    case healedCore
 
     public static func < (left: Fault, right: Fault) -> Bool { left.rawValue < right.rawValue }
 }

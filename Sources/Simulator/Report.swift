@@ -7,6 +7,8 @@ public struct Report: Sendable {
     public var violations: [Violation] = []
     /// What the scenario is about, and how often it took place; empty for a random run.
     public var preconditions: [Precondition] = []
+    /// What was demanded of the cluster when it was healed.
+    public var progress = CoreProgress()
     /// Calls that were answered, rejected as not executed, and of unknown outcome.
     public var answered = 0
     public var rejected = 0

@@ -6,9 +6,10 @@ public import Bytes
 /// be repeated exactly. `run()` plays a whole swarm run; scenarios drive the same world by hand with
 /// `advance`, `crash`, `block` and the like.
 ///
-/// Phases: *safety* (faults strike, nothing wrong may ever be answered) -> *healing* (faults end, the
-/// cluster has to answer again within a bound) -> *settling* (everything is read once more and the
-/// replicas are compared).
+/// Phases: *safety* (faults strike, nothing wrong may ever be answered) -> *healing* (faults end, first for a
+/// core of nodes, which has to be led again within a bound, then for all) -> *draining* (calls under way
+/// have to be answered within a bound) -> *settling* (everything is read once more and the replicas are
+/// compared).
 public final class Simulation {
     public let seed: UInt64
     public let options: SwarmOptions
@@ -49,6 +50,8 @@ public final class Simulation {
     var checker = ReplicaChecker()
     var phase = Phase.safety
     var events = 0
+    /// What a healed core came to, and how long that took; see `demandProgress`.
+    var progress = CoreProgress()
     /// What a scenario came by; see `Stage.met`.
     var met: [Report.Precondition] = []
     /// Found by the simulation itself; others wait in the checker and the workloads.
@@ -229,8 +232,7 @@ public final class Simulation {
     public func healAndSettle() {
         if isBeyondRepair { return }
         enter(.healing)
-        heal()
-        guard advance(by: .seconds(3)) else { return }
+        guard demandProgress(), advance(by: .seconds(3)) else { return }
         guard advance(within: options.healing, until: { operations.areOver }) else {
             complainAboutLiveness("nodes still join or leave: \(operations)")
             return
@@ -275,6 +277,7 @@ public final class Simulation {
         counts.add(network.counts)
         report.faults = counts
         report.preconditions = met
+        report.progress = progress
         report.events = events
         report.simulated = now - .zero
         report.traceHash = trace.hash

@@ -84,4 +84,6 @@ struct ReplicaReading {
     var lastIndex: UInt64
     /// The term of the entry at `applied`.
     var appliedTerm: UInt64 = 0
+    /// It leads, and has committed an entry of its term.
+    var hasCommittedInTerm = false
 }

@@ -326,9 +326,22 @@ final class SimulatedProcess {
             ReplicaReading(
                 group: $0.group.raw, isLeader: $0.role == .leader, term: $0.term,
                 commit: $0.commit, applied: $0.applied, lastIndex: $0.lastIndex,
-                appliedTerm: $0.appliedTerm)
+                appliedTerm: $0.appliedTerm, hasCommittedInTerm: $0.hasCommittedInTerm)
         }
     }
+
+    /// Everybody whose majority some group needs, as of the newest entries of the logs here: one set of
+    /// ids per group, two while its members change.
+    func electorates() -> [[Int]] {
+        engine.replicas.flatMap { [$0.voters, $0.outgoing] }.filter { !$0.isEmpty }
+            .map { $0.map { Int($0.raw) } }
+    }
+
+    /// Whether the members of some group change.
+    var isChanging: Bool { engine.replicas.contains(where: \.isChanging) }
+
+    /// Whether a replica has lost its state, and waits for a peer's.
+    var lacksState: Bool { engine.replicas.contains(where: \.lacksState) }
 
     /// Whether the node belongs to a cluster, as far as it knows.
     var isMember: Bool {
