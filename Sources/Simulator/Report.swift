@@ -32,6 +32,8 @@ public struct Report: Sendable {
     public var flips: [DamagePlace: Int] = [:]
     /// The disasters that were asked for, whether they came about or not.
     public var disasters: [FaultOptions.Disaster] = []
+    /// The other faults that were.
+    public var asked: [Fault] = []
     /// The last lines of the nodes' diagnostic logs, when something was found. What led up to it is
     /// in the trace of a replay.
     public var nodeLines: [String] = []

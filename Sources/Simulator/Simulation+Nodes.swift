@@ -17,6 +17,7 @@ extension Simulation {
         let node = nodes[number]
         guard node.process == nil else { return }
         node.restartAt = nil
+        considerUpgrade(number)
         node.life += 1
         node.lastExit = nil
         if node.life > 1 { counts.add(.restart) }
@@ -365,6 +366,7 @@ extension Simulation {
         let readings = process.readings()
         watchGap(process, of: node.number, readings)
         watchRepair(process, of: node.number, readings)
+        watchVersions(process, of: node.number)
         for reading in readings {
             if reading.isLeader {
                 checker.leads(

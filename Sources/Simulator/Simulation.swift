@@ -52,6 +52,10 @@ public final class Simulation {
     var events = 0
     /// What a healed core came to, and how long that took; see `demandProgress`.
     var progress = CoreProgress()
+    /// The options are drawn, and what they ask for must come about.
+    private var isRandom = false
+    /// Some node's cluster has come to the new version.
+    var hasRaisedVersion = false
     /// What a scenario came by; see `Stage.met`.
     var met: [Report.Precondition] = []
     /// Found by the simulation itself; others wait in the checker and the workloads.
@@ -219,6 +223,7 @@ public final class Simulation {
                 .client(number, generation: 0),
                 after: random.interval(.milliseconds(0) ... .milliseconds(800)))
         }
+        isRandom = true
         if !options.faults.disasters.isEmpty {
             let start = faultRandom.pick([Interval.milliseconds(1), .seconds(1), .seconds(2)])
             schedule(.disaster, after: start)
@@ -237,6 +242,7 @@ public final class Simulation {
             complainAboutLiveness("nodes still join or leave: \(operations)")
             return
         }
+        guard finishUpgrade() else { return }
         enter(.draining)
         guard
             advance(within: options.healing, until: { clients.allSatisfy { $0.state == .retired } })
@@ -288,6 +294,7 @@ public final class Simulation {
         report.snapshotsInstalled = snapshotsInstalled
         report.flips = flips
         report.disasters = options.faults.disasters
+        if isRandom { report.asked = options.asked }
         if !report.violations.isEmpty {
             report.nodeLines = nodeNumbers.flatMap { number in
                 nodes[number].lines.suffix(12).map { "n\(number) \($0)" }

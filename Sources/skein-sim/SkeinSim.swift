@@ -150,6 +150,7 @@ struct Session {
     private var faults = FaultCounts()
     /// Runs that asked for a disaster.
     private var asked: [FaultOptions.Disaster: Int] = [:]
+    private var askedFaults: [Fault: Int] = [:]
     private let started = Clock.seconds
 
     init(
@@ -231,6 +232,7 @@ struct Session {
         undecided += report.undecided
         faults.add(report.faults)
         progress.add(report.progress)
+        for fault in report.asked { askedFaults[fault, default: 0] += 1 }
         for disaster in report.disasters { asked[disaster, default: 0] += 1 }
         print(report.summary)
         if !report.preconditions.isEmpty { print("  took place: \(report.took)") }
@@ -266,6 +268,12 @@ struct Session {
         where asked[disaster, default: 0] >= 10 && disaster.faults.allSatisfy({ faults[$0] == 0 }) {
             print(
                 "FAILED: \(asked[disaster, default: 0]) runs asked for \(disaster), and none came")
+            failures += 1
+        }
+        for fault in Fault.allCases where askedFaults[fault, default: 0] >= 10 && faults[fault] == 0
+        {
+            print(
+                "FAILED: \(askedFaults[fault, default: 0]) runs asked for \(fault), and none came")
             failures += 1
         }
         let hours = (simulatedSeconds / 36).rounded() / 100

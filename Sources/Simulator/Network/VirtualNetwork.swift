@@ -121,7 +121,10 @@ struct VirtualNetwork {
             return random.interval(options.clientDelay)
         }
         var delay = random.interval(options.delay) + extraDelay[index(source, target)]
-        if random.happens(options.spikeChance) { delay = delay + random.interval(options.spike) }
+        if random.happens(options.spikeChance) {
+            counts.add(.delayed)
+            delay = delay + random.interval(options.spike)
+        }
         let clog = clogged[index(source, target)]
         if clog > now { delay = delay + (clog - now) }
         return delay

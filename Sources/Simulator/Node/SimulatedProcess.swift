@@ -104,7 +104,8 @@ final class SimulatedProcess {
             diskStallLimit: configuration.diskStallLimit, now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: listing.snapshots,
-            seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)
+            seed: node.random.next(), machine: node.machine, now: now, liveness: liveness,
+            limits: options.limits, versions: 1...node.version)
         let process = SimulatedProcess(
             life: node.life, engine: engine, liveness: liveness, snapshots: snapshots)
         process.findings = findings
@@ -351,6 +352,12 @@ final class SimulatedProcess {
     /// Its id; 0 before it has one.
     var nodeID: Int { Int(engine.nodeID.raw) }
 
+    /// The version that its cluster has come to; nil without one.
+    var clusterVersion: UInt32? { engine.clusterVersion }
+
+    /// The newest versions that the peers speak that it is linked with.
+    var peerVersions: [UInt32] { engine.peerVersions }
+
     /// The ids of all that it takes for members of its cluster.
     var memberIDs: [Int] { engine.memberIDs.map { Int($0.raw) } }
 
@@ -425,6 +432,7 @@ extension Configuration {
         configuration.queueWaitLimit = options.queueWaitLimit
         configuration.onceMaxSize = options.onceMaxSize
         configuration.onceTimeout = options.onceTimeout
+        configuration.maxMemory = options.maxMemory
         return configuration
     }
 }

@@ -183,6 +183,12 @@ extension Simulation {
     func shutDown(_ node: Int) {
         guard let process = nodes[node].process, !process.isTurning else { return }
         counts.add(.shutdown)
+        askToEnd(node)
+    }
+
+    /// Asks the process to end, unless it is amid a turn.
+    func askToEnd(_ node: Int) {
+        guard let process = nodes[node].process, !process.isTurning else { return }
         process.shutDown(now: nodes[node].clock.reading(at: now))
         wake(node, at: now)
     }

@@ -72,7 +72,8 @@ extension Simulation {
     }
 
     /// Looks at `condition` now and then: it is too dear for every event.
-    private func advance(
+    @discardableResult
+    func advance(
         inSteps step: Interval, within bound: Interval, until condition: () -> Bool
     ) -> Bool {
         let end = now + bound
@@ -128,7 +129,7 @@ extension Simulation {
             && process.readings().count == options.groups + 1
     }
 
-    private func isReady(_ core: [Int]) -> Bool {
+    func isReady(_ core: [Int]) -> Bool {
         core.allSatisfy { number in
             guard let process = nodes[number].process else { return false }
             return process.isMember && process.hasStates && !process.isUnderRepair
