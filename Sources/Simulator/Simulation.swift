@@ -244,6 +244,10 @@ public final class Simulation {
         }
         guard finishUpgrade() else { return }
         enter(.draining)
+        // Calls that were refused so far are made again at the end.
+        if options.maxMemory > 0 {
+            for number in presentNodes { operate("CONFIG SET maxmemory 0", at: number) }
+        }
         guard
             advance(within: options.healing, until: { clients.allSatisfy { $0.state == .retired } })
         else {

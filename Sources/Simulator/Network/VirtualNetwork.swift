@@ -332,6 +332,17 @@ struct VirtualNetwork {
         }
     }
 
+    /// Whoever has not learned yet that a connection broke does so now: what it sends on it reaches a
+    /// machine again that knows of no such connection, and says so.
+    mutating func tellBroken(now: Moment) {
+        for number in live where connections[number]?.isBroken == true {
+            for end in 0...1 where connections[number]?.states[end] == .open {
+                let notice = random.interval(.microseconds(100) ... .milliseconds(5))
+                wishes.append((.broken(connection: number, end: end), now + notice))
+            }
+        }
+    }
+
     /// The side learns that the connection broke. Returns false when it has closed before.
     mutating func noticeBroken(_ number: Int, at end: ConnectionEnd) -> Bool {
         guard connections[number]?.states[end] == .open else { return false }

@@ -38,6 +38,8 @@ final class SimulatedProcess {
     /// Bytes of a connection's output that wait in the host.
     var queued: [Int: Int] = [:]
     var turns = 0
+    /// It was linked with a peer of another version.
+    var hasMetOtherVersion = false
     /// Whether the turn under way took bytes of a client.
     var tookClientBytes = false
     /// Up to where the checker has compared each group's state.

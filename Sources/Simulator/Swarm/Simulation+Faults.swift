@@ -254,6 +254,7 @@ extension Simulation {
                 network.breakConnection(number, now: now, halfOpenChance: 0)
             }
         }
+        network.tellBroken(now: now)
         for number in nodeNumbers {
             let node = nodes[number]
             node.failsNextSync = false

@@ -28,7 +28,10 @@ extension Simulation {
     /// After a turn.
     func watchVersions(_ process: SimulatedProcess, of number: Int) {
         guard options.mixesVersions else { return }
-        if process.peerVersions.contains(where: { $0 != nodes[number].version }) {
+        if !process.hasMetOtherVersion,
+            process.peerVersions.contains(where: { $0 != nodes[number].version })
+        {
+            process.hasMetOtherVersion = true
             counts.add(.versionsMixed)
         }
         guard process.clusterVersion == Self.newVersion, !hasRaisedVersion else { return }
