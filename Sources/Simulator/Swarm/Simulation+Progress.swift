@@ -54,7 +54,7 @@ extension Simulation {
         let began = now
         trace.record(.phase, at: now, who: 0, UInt64(core.count), text: "the core is \(core)")
         let bound = Interval(nanoseconds: 10 * options.electionTimeout.nanoseconds)
-        let gotOn = advance(inSteps: .milliseconds(5), within: bound) { isLed(by: core) }
+        let gotOn = advance(inSteps: .milliseconds(5), within: bound) { isLed(without: others) }
         guard foundSoFar.isEmpty else { return false }
         guard gotOn else {
             complainAboutLiveness(
@@ -137,8 +137,13 @@ extension Simulation {
         }
     }
 
-    private func isLed(by core: [Int]) -> Bool {
-        let readings = core.compactMap { nodes[$0].process?.readings() }
+    /// Whether all groups are led. Who is joining may lead as well, before the operator has heard that he is
+    /// a member.
+    private func isLed(without others: [Int]) -> Bool {
+        let readings = nodeNumbers.compactMap { number in
+            let process = others.contains(number) ? nil : nodes[number].process
+            return process?.isMember == true ? process?.readings() : nil
+        }
         return (0...UInt32(options.groups)).allSatisfy { group in
             let here = readings.compactMap { $0.first { $0.group == group } }
             let newest = here.map(\.term).max() ?? 0
