@@ -81,6 +81,8 @@ struct ReplicaReading {
     var term: UInt64
     var commit: UInt64
     var applied: UInt64
+    /// The first entry that the log still holds.
+    var firstIndex: UInt64 = 1
     var lastIndex: UInt64
     /// The term of the entry at `applied`.
     var appliedTerm: UInt64 = 0

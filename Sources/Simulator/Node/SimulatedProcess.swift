@@ -328,7 +328,8 @@ final class SimulatedProcess {
         engine.replicas.map {
             ReplicaReading(
                 group: $0.group.raw, isLeader: $0.role == .leader, term: $0.term,
-                commit: $0.commit, applied: $0.applied, lastIndex: $0.lastIndex,
+                commit: $0.commit, applied: $0.applied, firstIndex: $0.firstIndex,
+                lastIndex: $0.lastIndex,
                 appliedTerm: $0.appliedTerm, hasCommittedInTerm: $0.hasCommittedInTerm)
         }
     }
