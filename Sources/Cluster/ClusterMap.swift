@@ -51,7 +51,8 @@ public struct ClusterMap: Equatable, Sendable {
     public let clusterID: (high: UInt64, low: UInt64)
     /// The key of the order in which everything iterates; clients must not learn it.
     public let hashSeed: SipHash
-    /// The version whose meaning of commands all nodes follow.
+    /// The version of peer protocol and log that all nodes speak, and whose meaning of commands they follow;
+    /// it only rises (`NodeChange.raise`).
     public let clusterVersion: UInt32
     /// Sorted by id.
     public let members: [Member]
@@ -101,6 +102,11 @@ public struct ClusterMap: Equatable, Sendable {
             && left.clusterVersion == right.clusterVersion && left.members == right.members
             && left.groups == right.groups && left.founders == right.founders
             && left.lastNode == right.lastNode && left.epoch == right.epoch
+    }
+
+    /// Whether more changes have led to it than to another map of the same cluster.
+    public func isNewer(than other: ClusterMap) -> Bool {
+        epoch > other.epoch || epoch == other.epoch && clusterVersion > other.clusterVersion
     }
 
     /// The id of the group that holds `slot`; O(1).

@@ -12,6 +12,8 @@ public enum NodeChange: Equatable, Sendable {
     case leave(UInt16)
     /// It is in no group any more.
     case remove(UInt16)
+    /// All members speak this version: the cluster's is no older from now on.
+    case raise(version: UInt32)
 
     /// A node that is to join.
     public struct Newcomer: Equatable, Sendable {
@@ -44,6 +46,9 @@ extension ClusterMap {
     public func applying(_ change: NodeChange) -> ClusterMap? {
         var members = self.members
         var last = lastNode
+        var version = clusterVersion
+        // Of the nodes: their programs are no matter of `initial-cluster`.
+        var next = epoch + 1
         switch change {
         case .add(let new, let replaced):
             if let at = members.firstIndex(where: { $0.incarnation == new.incarnation }) {
@@ -76,10 +81,14 @@ extension ClusterMap {
                 return nil
             }
             members.remove(at: at)
+        case .raise(let wanted):
+            guard wanted > version else { return nil }
+            version = wanted
+            next = epoch
         }
         return try? ClusterMap(
-            clusterID: clusterID, hashSeed: hashSeed, clusterVersion: clusterVersion,
-            members: members, groups: groups, founders: founders, lastNode: last, epoch: epoch + 1)
+            clusterID: clusterID, hashSeed: hashSeed, clusterVersion: version, members: members,
+            groups: groups, founders: founders, lastNode: last, epoch: next)
     }
 }
 
@@ -87,6 +96,7 @@ extension ClusterMap {
 //   1 add     u64 incarnation | name | host | u16 peer port | u16 client port | u16 replaced, 0 none
 //   2 leave   u16 id
 //   3 remove  u16 id
+//   4 raise   u32 version
 
 extension NodeChange {
     private static let formatVersion: UInt8 = 1
@@ -109,6 +119,9 @@ extension NodeChange {
         case .remove(let id):
             buffer.append(UInt8(3))
             buffer.append(littleEndian: id)
+        case .raise(let version):
+            buffer.append(UInt8(4))
+            buffer.append(littleEndian: version)
         }
     }
 
@@ -132,6 +145,7 @@ extension NodeChange {
             self = .add(new, replacing: replaced == 0 ? nil : replaced)
         case 2: self = .leave(try reader.read())
         case 3: self = .remove(try reader.read())
+        case 4: self = .raise(version: try reader.read())
         default: throw .invalid("kind of a node change")
         }
         guard reader.remaining == 0 else { throw .invalid("bytes after a node change") }

@@ -34,15 +34,21 @@ public struct Engine: ~Copyable {
     /// - Parameter machine: names the machine's present boot; another value after a restart means
     ///   that unsynced writes may be gone.
     /// - Parameter snapshots: the whole ones that are in the directory.
-    /// - Throws: `StartError` when the directory does not belong to this node.
+    /// - Parameter limits: smaller than usual, for simulations.
+    /// - Parameter versions: that the node pretends to speak; those of this program when nil.
+    /// - Throws: `StartError` when the directory does not belong to this node, or to its version.
     public init(
         configuration: Configuration, recovered: consuming RecoveredLog,
         snapshots: [SnapshotSummary] = [], seed: UInt64, machine: UInt64 = 0, now: ClockReading,
-        liveness: PairLiveness
+        liveness: PairLiveness, limits: NodeLimits = NodeLimits(),
+        versions: ClosedRange<UInt32>? = nil
     ) throws(StartError) {
-        let beginning = try NodeBeginning(configuration, recovered.nodeRecords)
+        let versions = versions ?? Hello.versions
+        let beginning = try NodeBeginning(
+            configuration, versions: versions, recovered.nodeRecords)
         node = NodeState(
-            beginning, configuration: configuration, recovered: recovered,
+            beginning, configuration: configuration, limits: limits, versions: versions,
+            recovered: recovered,
             snapshots: snapshots.sorted { $0.id > $1.id }, seed: seed,
             machine: machine, now: now, liveness: liveness)
         sessions = SessionTable()
@@ -379,6 +385,14 @@ public struct Engine: ~Copyable {
 
     // MARK: Inspection, for tests and tools
 
+    /// The version that the cluster has come to, as far as this node knows; nil without one.
+    public var clusterVersion: UInt32? { node.map?.clusterVersion }
+
+    /// The newest versions that the peers speak that this node is linked with, in order of their ids.
+    public var peerVersions: [UInt32] {
+        node.peers.compactMap { node.links.index(to: $0.id) == nil ? nil : $0.hello?.version }
+    }
+
     /// A replica as it stands.
     public struct ReplicaStatus: Equatable, Sendable {
         public var group: GroupID
@@ -402,9 +416,13 @@ public struct Engine: ~Copyable {
         public var followers: [FollowerStatus]
         /// The members in force.
         public var voters: [NodeID]
+        /// The old voters, whose majority is needed, too, while the members change; or empty.
+        public var outgoing: [NodeID]
         public var learners: [NodeID]
-        /// A change of them is under way.
+        /// A change of them is under way, or its end is not committed yet.
         public var isChanging: Bool
+        /// It leads, and has committed an entry of its term.
+        public var hasCommittedInTerm: Bool
     }
 
     /// All replicas of this node, the system group first.
@@ -423,8 +441,11 @@ public struct Engine: ~Copyable {
                     ?? 0,
                 followers: node.replicas[group].core.followers,
                 voters: node.replicas[group].core.members.voters,
+                outgoing: node.replicas[group].core.members.outgoing,
                 learners: node.replicas[group].core.members.learners,
-                isChanging: node.replicas[group].core.members.isChanging)
+                isChanging: node.replicas[group].core.members.isChanging
+                    || node.replicas[group].core.members.since > node.replicas[group].core.commit,
+                hasCommittedInTerm: node.replicas[group].core.committedInTerm)
         }
     }
 

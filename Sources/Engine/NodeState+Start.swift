@@ -95,7 +95,9 @@ struct NodeBeginning {
     let me: NodeState.Member
     let map: ClusterMap?
 
-    init(_ configuration: Configuration, _ records: [[UInt8]]) throws(StartError) {
+    init(
+        _ configuration: Configuration, versions: ClosedRange<UInt32>, _ records: [[UInt8]]
+    ) throws(StartError) {
         history = try NodeHistory(records)
         if let name = history.name, name != configuration.nodeName {
             throw .foreignDirectory(node: name, configured: configuration.nodeName)
@@ -123,6 +125,10 @@ struct NodeBeginning {
             throw .unreadable("the cluster map is damaged: \(error)")
         }
         self.map = map
+        guard map.clusterVersion <= versions.upperBound, map.clusterVersion >= versions.lowerBound
+        else {
+            throw .version(cluster: map.clusterVersion, spoken: versions)
+        }
         // Once nodes have come or gone, the map alone says who there is.
         if map.epoch == 0, !configuration.join {
             let founders = Self.founders(configuration)
@@ -151,11 +157,16 @@ struct NodeBeginning {
 
 extension NodeState {
     init(
-        _ beginning: NodeBeginning, configuration: Configuration, recovered: consuming RecoveredLog,
+        _ beginning: NodeBeginning, configuration: Configuration, limits: NodeLimits,
+        versions: ClosedRange<UInt32>, recovered: consuming RecoveredLog,
         snapshots listed: [SnapshotSummary], seed: UInt64, machine: UInt64, now: ClockReading,
         liveness: PairLiveness
     ) {
+        limits.check()
         self.configuration = configuration
+        self.limits = limits
+        self.versions = versions
+        applyAllowance = ApplyAllowance(bytesPerTurn: limits.applyBytesPerTurn)
         listedSnapshots = listed
         self.liveness = liveness
         startedAt = now.boot

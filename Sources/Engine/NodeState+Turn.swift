@@ -170,7 +170,7 @@ extension NodeState {
         replicas[group].effects.commitAdvanced = false
         let before = replicas[group].applied
         if let missing = replicas[group].applyCommitted(&applyAllowance) {
-            replicas[group].fetchCommitted(from: missing)
+            replicas[group].fetchCommitted(from: missing, maxBytes: limits.applyReadBytes)
         }
         if replicas[group].applied > before {
             replicas[group].timeline.applied(upTo: replicas[group].applied, now: now.boot)

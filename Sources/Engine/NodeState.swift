@@ -12,6 +12,9 @@ internal import WAL
 /// Everything of a node but its clients' sessions: replicas, routes, peers, log, identity.
 struct NodeState: ~Copyable {
     var configuration: Configuration
+    let limits: NodeLimits
+    /// The versions that this program speaks (`Hello.versions`; the simulator has it speak others).
+    let versions: ClosedRange<UInt32>
     /// 0 until this node belongs to a cluster, if it was not there when that was founded.
     var id: NodeID
     /// All nodes of the cluster, ascending, those that are leaving among them. Before genesis all names of
@@ -106,7 +109,7 @@ struct NodeState: ~Copyable {
     /// Keys that were dropped wait to be freed.
     var hasGarbage = false
     /// What this turn may still apply.
-    var applyAllowance = ApplyAllowance()
+    var applyAllowance: ApplyAllowance
     /// A write of the log ended in this turn.
     var logHasMoved = false
     /// When the last batch was sealed.

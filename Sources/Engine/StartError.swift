@@ -6,6 +6,8 @@ public enum StartError: Error, Equatable, Sendable, CustomStringConvertible {
     case unreadable(String)
     /// The members in the directory are not those of the configuration.
     case members(String)
+    /// The cluster has come to a version that this program does not speak.
+    case version(cluster: UInt32, spoken: ClosedRange<UInt32>)
 
     public var description: String {
         switch self {
@@ -15,6 +17,8 @@ public enum StartError: Error, Equatable, Sendable, CustomStringConvertible {
             "the data directory can not be used: \(what)"
         case .members(let what):
             "initial-cluster does not fit the data directory: \(what)"
+        case .version(let cluster, let spoken):
+            "the cluster works by version \(cluster), this program speaks \(NodeState.words(spoken)): start another release of it"
         }
     }
 }

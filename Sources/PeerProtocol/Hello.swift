@@ -44,10 +44,16 @@ public struct Gap: Equatable, Sendable {
 /// The first frame on a link, in both directions; sent again when `mayLackEntries`, `knownGaps` or
 /// `logSpace` has changed.
 public struct Hello: Equatable, Sendable {
-    /// The version of the peer protocol and of the log format; both sides must have the same.
-    public static let currentVersion: UInt32 = 1
+    /// The versions of the peer protocol and of the log's entries that this program speaks. The newest one
+    /// that all members speak is the cluster's (`ClusterMap.clusterVersion`), and rises when the last one is
+    /// upgraded; nobody says or logs anything that is newer than that. So nodes are upgraded one after the
+    /// other, and a program goes back only until then. This frame itself is the same in all versions, but for
+    /// fields that newer ones append.
+    public static let versions: ClosedRange<UInt32> = 1...1
 
+    /// The newest version that the sender speaks, and the oldest.
     public var version: UInt32
+    public var oldestVersion: UInt32
     public var name: String
     public var node: UInt16
     public var incarnation: Incarnation
@@ -80,11 +86,13 @@ public struct Hello: Equatable, Sendable {
         name: String, node: UInt16, incarnation: Incarnation, boot: UInt64, membership: Membership,
         cluster0: UInt64, cluster1: UInt64, clientHost: String, clientPort: UInt16,
         syncMode: UInt8 = 0, mayLackEntries: Bool = false, knownGaps: [Gap] = [],
-        admitted: [Admitted], logSpace: UInt8 = 0, process: UInt64 = 0
+        admitted: [Admitted], logSpace: UInt8 = 0, process: UInt64 = 0,
+        versions: ClosedRange<UInt32> = Hello.versions
     ) {
         self.process = process
         self.logSpace = logSpace
-        version = Hello.currentVersion
+        version = versions.upperBound
+        oldestVersion = versions.lowerBound
         self.syncMode = syncMode
         self.mayLackEntries = mayLackEntries
         self.knownGaps = knownGaps
@@ -132,16 +140,16 @@ public struct Hello: Equatable, Sendable {
         }
         bytes.append(logSpace)
         bytes.append(littleEndian: process)
+        bytes.append(littleEndian: oldestVersion)
     }
 
-    /// Reads the body of a hello frame. A hello of another version yields only the version.
+    /// Reads the body of a hello frame. What a newer version has appended is not looked at.
     public init(decoding body: Span<UInt8>) throws(DecodeError) {
         var reader = ByteReader(body)
         self.init(
             name: "", node: 0, incarnation: Incarnation(0), boot: 0, membership: .empty,
             cluster0: 0, cluster1: 0, clientHost: "", clientPort: 0, admitted: [])
         version = try reader.read()
-        guard version == Hello.currentVersion else { return }
         node = try reader.read()
         incarnation = Incarnation(try reader.read())
         boot = try reader.read()
@@ -171,6 +179,8 @@ public struct Hello: Equatable, Sendable {
         }
         logSpace = try reader.read()
         process = try reader.read()
+        oldestVersion = try reader.read()
+        guard oldestVersion > 0, oldestVersion <= version else { throw .invalid("versions") }
     }
 
     private static func text(_ bytes: Span<UInt8>) throws(DecodeError) -> String {

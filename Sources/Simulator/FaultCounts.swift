@@ -2,7 +2,7 @@
 public enum Fault: Int, CaseIterable, Sendable, Comparable {
     case linkBroken, halfOpen, dialRefused, framesHeld
     case frameDropped, frameDuplicated, frameReordered
-    case livenessDropped, livenessDelayed, livenessDuplicated
+    case delayed, livenessDropped, livenessDuplicated
     case partition, oneWayPartition, clog
     case clientCut
     case pause, loopStall
@@ -21,6 +21,13 @@ public enum Fault: Int, CaseIterable, Sendable, Comparable {
     case damagePassed, damageMet, snapshotDamaged, stateLost
     /// A node became a member; one was removed; one that lost its directory was taken in again.
     case joined, forgotten, takenIn
+    /// Only a majority was healed at first, with the others cut off or down; and it was led again.
+    case healedCore
+    /// A node was started again with a newer program; two of different versions were linked; a cluster came
+    /// to the newer version.
+    case upgraded, versionsMixed, versionRaised
+    /// A command was refused for `maxmemory`.
+    case memoryRefused
 
     public static func < (left: Fault, right: Fault) -> Bool { left.rawValue < right.rawValue }
 }

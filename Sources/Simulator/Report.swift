@@ -7,6 +7,8 @@ public struct Report: Sendable {
     public var violations: [Violation] = []
     /// What the scenario is about, and how often it took place; empty for a random run.
     public var preconditions: [Precondition] = []
+    /// What was demanded of the cluster when it was healed.
+    public var progress = CoreProgress()
     /// Calls that were answered, rejected as not executed, and of unknown outcome.
     public var answered = 0
     public var rejected = 0
@@ -30,6 +32,8 @@ public struct Report: Sendable {
     public var flips: [DamagePlace: Int] = [:]
     /// The disasters that were asked for, whether they came about or not.
     public var disasters: [FaultOptions.Disaster] = []
+    /// The other faults that were.
+    public var asked: [Fault] = []
     /// The last lines of the nodes' diagnostic logs, when something was found. What led up to it is
     /// in the trace of a replay.
     public var nodeLines: [String] = []

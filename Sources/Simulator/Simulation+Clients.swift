@@ -129,6 +129,7 @@ extension Simulation {
             .reply, at: now, who: number, UInt64(clients[number].node),
             text: "from n\(clients[number].node): \(call.summary) -> \(reply.summary)")
         let outcome = Outcome(of: reply)
+        if case .rejected(let text) = outcome, text.hasPrefix("OOM") { counts.add(.memoryRefused) }
         replies += 1
         if clients[number].isManual { clients[number].collected.append(reply) }
         if call.workload >= 0 { workloads[call.workload].finish(call.token, outcome, now: now) }

@@ -17,6 +17,7 @@ extension Simulation {
         let node = nodes[number]
         guard node.process == nil else { return }
         node.restartAt = nil
+        considerUpgrade(number)
         node.life += 1
         node.lastExit = nil
         if node.life > 1 { counts.add(.restart) }
@@ -358,13 +359,18 @@ extension Simulation {
     // What the checkers look at
 
     func inspect(_ process: SimulatedProcess, on node: SimulatedNode) {
-        process.checkInvariants()
         process.turns += 1
         if process.isMember { node.raftID = process.nodeID }
         let hashesNow = process.turns % hashEvery == 0 || phase == .settling
         let readings = process.readings()
+        // A walk over all of the logs in memory, with their checksums.
+        let entries = readings.reduce(0) {
+            $0 + Int($1.lastIndex - min($1.firstIndex, $1.lastIndex))
+        }
+        if process.turns % (1 + entries / 256) == 0 { process.checkInvariants() }
         watchGap(process, of: node.number, readings)
         watchRepair(process, of: node.number, readings)
+        watchVersions(process, of: node.number)
         for reading in readings {
             if reading.isLeader {
                 checker.leads(

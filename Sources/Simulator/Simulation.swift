@@ -6,9 +6,10 @@ public import Bytes
 /// be repeated exactly. `run()` plays a whole swarm run; scenarios drive the same world by hand with
 /// `advance`, `crash`, `block` and the like.
 ///
-/// Phases: *safety* (faults strike, nothing wrong may ever be answered) -> *healing* (faults end, the
-/// cluster has to answer again within a bound) -> *settling* (everything is read once more and the
-/// replicas are compared).
+/// Phases: *safety* (faults strike, nothing wrong may ever be answered) -> *healing* (faults end, first for a
+/// core of nodes, which has to be led again within a bound, then for all) -> *draining* (calls under way
+/// have to be answered within a bound) -> *settling* (everything is read once more and the replicas are
+/// compared).
 public final class Simulation {
     public let seed: UInt64
     public let options: SwarmOptions
@@ -49,6 +50,12 @@ public final class Simulation {
     var checker = ReplicaChecker()
     var phase = Phase.safety
     var events = 0
+    /// What a healed core came to, and how long that took; see `demandProgress`.
+    var progress = CoreProgress()
+    /// The options are drawn, and what they ask for must come about.
+    private var isRandom = false
+    /// Some node's cluster has come to the new version.
+    var hasRaisedVersion = false
     /// What a scenario came by; see `Stage.met`.
     var met: [Report.Precondition] = []
     /// Found by the simulation itself; others wait in the checker and the workloads.
@@ -216,6 +223,7 @@ public final class Simulation {
                 .client(number, generation: 0),
                 after: random.interval(.milliseconds(0) ... .milliseconds(800)))
         }
+        isRandom = true
         if !options.faults.disasters.isEmpty {
             let start = faultRandom.pick([Interval.milliseconds(1), .seconds(1), .seconds(2)])
             schedule(.disaster, after: start)
@@ -229,13 +237,17 @@ public final class Simulation {
     public func healAndSettle() {
         if isBeyondRepair { return }
         enter(.healing)
-        heal()
-        guard advance(by: .seconds(3)) else { return }
+        guard demandProgress(), advance(by: .seconds(3)) else { return }
         guard advance(within: options.healing, until: { operations.areOver }) else {
             complainAboutLiveness("nodes still join or leave: \(operations)")
             return
         }
+        guard finishUpgrade() else { return }
         enter(.draining)
+        // Calls that were refused so far are made again at the end.
+        if options.maxMemory > 0 {
+            for number in presentNodes { operate("CONFIG SET maxmemory 0", at: number) }
+        }
         guard
             advance(within: options.healing, until: { clients.allSatisfy { $0.state == .retired } })
         else {
@@ -275,6 +287,7 @@ public final class Simulation {
         counts.add(network.counts)
         report.faults = counts
         report.preconditions = met
+        report.progress = progress
         report.events = events
         report.simulated = now - .zero
         report.traceHash = trace.hash
@@ -285,6 +298,7 @@ public final class Simulation {
         report.snapshotsInstalled = snapshotsInstalled
         report.flips = flips
         report.disasters = options.faults.disasters
+        if isRandom { report.asked = options.asked }
         if !report.violations.isEmpty {
             report.nodeLines = nodeNumbers.flatMap { number in
                 nodes[number].lines.suffix(12).map { "n\(number) \($0)" }

@@ -106,6 +106,10 @@ struct SkeinSim: ParsableCommand {
         } else if let scenario {
             try session.play(scenarios: scenario)
         } else {
+            // A long run tells of everything that took place.
+            if minutes != nil, appendfsync == nil {
+                try session.play(scenarios: "all", isPart: true)
+            }
             session.playSeeds(until: limit)
         }
         session.announce()
@@ -135,6 +139,9 @@ struct Session {
     private(set) var failures = 0
     private var seed: UInt64
     private var runs = 0
+    /// How many of the runs were scenarios.
+    private var scenarios = 0
+    private var progress = CoreProgress()
     private var events = 0
     private var simulatedSeconds = 0.0
     private var answered = 0
@@ -143,6 +150,7 @@ struct Session {
     private var faults = FaultCounts()
     /// Runs that asked for a disaster.
     private var asked: [FaultOptions.Disaster: Int] = [:]
+    private var askedFaults: [Fault: Int] = [:]
     private let started = Clock.seconds
 
     init(
@@ -167,7 +175,7 @@ struct Session {
     mutating func playSeeds(until limit: Limit) {
         let first = seed
         while !isOver(limit), !isEnough {
-            seed = first &+ UInt64(runs)
+            seed = first &+ UInt64(runs - scenarios)
             let mode = appendfsync
             let replay = "skein-sim \(seed)" + (mode.map { " --appendfsync \($0)" } ?? "")
             CrashNotice.prepare(
@@ -183,11 +191,12 @@ struct Session {
     private func isOver(_ limit: Limit) -> Bool {
         switch limit {
         case .count(let count): runs >= count
-        case .time(let seconds): runs > 0 && Clock.seconds - started > seconds
+        case .time(let seconds): runs > scenarios && Clock.seconds - started > seconds
         }
     }
 
-    mutating func play(scenarios name: String) throws {
+    /// - Parameter isPart: seeds follow, and the totals are of both.
+    mutating func play(scenarios name: String, isPart: Bool = false) throws {
         let chosen = name == "all" ? Scenario.all : Scenario.all.filter { $0.name == name }
         guard !chosen.isEmpty else {
             throw ValidationError("no scenario is called \(name); --list shows them")
@@ -201,7 +210,11 @@ struct Session {
             print("scenario \(scenario.name): ", terminator: "")
             take(report, replay: replay)
         }
-        printTotals()
+        if isPart {
+            scenarios = runs
+        } else {
+            printTotals()
+        }
     }
 
     var sink: ((String) -> Void)? {
@@ -218,6 +231,8 @@ struct Session {
         unknown += report.unknown
         undecided += report.undecided
         faults.add(report.faults)
+        progress.add(report.progress)
+        for fault in report.asked { askedFaults[fault, default: 0] += 1 }
         for disaster in report.disasters { asked[disaster, default: 0] += 1 }
         print(report.summary)
         if !report.preconditions.isEmpty { print("  took place: \(report.took)") }
@@ -245,13 +260,20 @@ struct Session {
     private mutating func printTotals() {
         let elapsed = max(0.001, Clock.seconds - started)
         print(
-            "runs=\(runs) failures=\(failures) answered=\(answered) unknown=\(unknown) undecided=\(undecided)"
+            "runs=\(runs) seeds=\(runs - scenarios) failures=\(failures) answered=\(answered) unknown=\(unknown) undecided=\(undecided)"
         )
         print("faults: \(faults.summary)")
+        print("progress: \(progress.summary)")
         for disaster in FaultOptions.Disaster.allCases
         where asked[disaster, default: 0] >= 10 && disaster.faults.allSatisfy({ faults[$0] == 0 }) {
             print(
                 "FAILED: \(asked[disaster, default: 0]) runs asked for \(disaster), and none came")
+            failures += 1
+        }
+        for fault in Fault.allCases where askedFaults[fault, default: 0] >= 10 && faults[fault] == 0
+        {
+            print(
+                "FAILED: \(askedFaults[fault, default: 0]) runs asked for \(fault), and none came")
             failures += 1
         }
         let hours = (simulatedSeconds / 36).rounded() / 100

@@ -51,22 +51,26 @@ import Testing
             NodeChange.add(newcomer("new", 900), replacing: nil), .leave(last + 1),
             .remove(last + 1), .add(newcomer("new", 901), replacing: nil),
             // A known name, whose node is replaced.
-            .add(newcomer("new", 902), replacing: last + 2),
+            .add(newcomer("new", 902), replacing: last + 2), .raise(version: 3),
         ] {
             #expect(try coded(change) == change)
+            let before = map
             map = try #require(map.applying(change))
+            #expect(map.isNewer(than: before))
             var buffer = ByteBuffer()
             map.encode(into: &buffer)
             let decoded = try ClusterMap(decoding: buffer.readable)
             #expect(decoded == map)
         }
         #expect(map.lastNode == last + 3 && map.epoch == 5 && map.founders == founders)
+        #expect(map.clusterVersion == 3)
         #expect(map.member(last + 2)?.isLeaving == true)
         #expect(map.member(named: "new")?.id == last + 3)
         // Nothing to do, or no right to: the name is taken, the directory is known, nobody is there.
         for change in [
             NodeChange.add(newcomer("new", 903), replacing: nil),
             .add(newcomer("new", 902), replacing: nil), .leave(last + 1), .remove(last + 3),
+            .raise(version: 3), .raise(version: 2),
         ] {
             let next = map.applying(change)
             #expect(next == nil)

@@ -57,9 +57,15 @@ import Testing
         }
     }
 
-    @Test func `a hello of another version yields its version`() throws {
+    @Test func `a hello of a newer version is read without what that appends`() throws {
+        let hello = Hello(
+            name: "n1", node: 1, incarnation: Incarnation(77), boot: 3, membership: .empty,
+            cluster0: 5, cluster1: 6, clientHost: "127.0.0.1", clientPort: 7001, admitted: [],
+            versions: 7...9)
         var bytes = ByteBuffer()
-        bytes.append(littleEndian: UInt32(9))
-        #expect(try Hello(decoding: bytes.readable).version == 9)
+        hello.encode(into: &bytes)
+        bytes.append(littleEndian: UInt64(1234))
+        let decoded = try Hello(decoding: bytes.readable)
+        #expect(decoded == hello && decoded.version == 9 && decoded.oldestVersion == 7)
     }
 }

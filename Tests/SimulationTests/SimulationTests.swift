@@ -3,9 +3,10 @@ import Testing
 
 /// Whole clusters from fixed seeds. A seed that once showed a bug stays in the list.
 @Suite struct `Fixed seeds` {
-    /// Short ones; 13, 15 and 25 showed answers of a node's earlier process taken for its own, 50104 a
-    /// link that closed before a stalled loop had seen it open.
-    static let seeds: [UInt64] = [1, 2, 5, 7, 13, 15, 20, 22, 25, 50104]
+    /// Short ones; 15 and 25 showed answers of a node's earlier process taken for its own, 50104 a link that
+    /// closed before a stalled loop had seen it open (all three as options were drawn then); 12 a directory
+    /// lost that a majority needed, 51 a healed pair of nodes that did not hear of each other.
+    static let seeds: [UInt64] = [1, 2, 5, 7, 12, 15, 20, 22, 25, 51, 50104]
 
     @Test(arguments: seeds)
     func `a run breaks no promise and ends the same when it is played twice`(seed: UInt64) {

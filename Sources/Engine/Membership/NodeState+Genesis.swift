@@ -28,10 +28,15 @@ extension NodeState {
             replicas[0].core.commit == replicas[0].core.lastIndex
         else { return }
         var founders: [ClusterMap.Member] = []
+        var version = versions.upperBound
         for member in members {
             guard let incarnation = admitted.first(where: { $0.node == member.id.raw })?.incarnation
             else { invariantFailed("a member without an identity") }
             let hello = peers.first { $0.id == member.id }?.hello
+            if member.id != id {
+                // One that has spoken to an earlier start only is not waited for: it may be gone.
+                version = min(version, hello?.version ?? versions.lowerBound)
+            }
             founders.append(
                 ClusterMap.Member(
                     id: member.id.raw, name: member.name, host: member.host,
@@ -48,7 +53,7 @@ extension NodeState {
             let map = try ClusterMap(
                 clusterID: (random.next(), random.next()),
                 hashSeed: SipHash(key0: random.next(), key1: random.next()),
-                clusterVersion: Hello.currentVersion, members: founders, groups: groups)
+                clusterVersion: version, members: founders, groups: groups)
             var payload = ByteBuffer()
             map.encode(into: &payload)
             propose(0, kind: .genesis, payload: payload.readable, now: now)
@@ -67,7 +72,9 @@ extension NodeState {
             let map = try ClusterMap(decoding: genesis.span)
             if let known = self.map {
                 // A replay goes through what was before; so does one of a log from before a recovery.
-                guard map.clusterID == known.clusterID, map.epoch > known.epoch else { return }
+                guard map.clusterID == known.clusterID, map.isNewer(than: known) else {
+                    return
+                }
                 changeNodes(to: map, genesis, now: now)
                 return
             }
@@ -104,6 +111,7 @@ extension NodeState {
         raft.electionTimeout = configuration.electionTimeout
         raft.retransmitTimeout = configuration.electionTimeout
         raft.readLease = configuration.readLease
+        limits.apply(to: &raft)
         var restored = restored
         let found = snapshot(for: group, &restored)
         let firstIndex = restored.firstIndex

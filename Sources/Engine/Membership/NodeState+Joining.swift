@@ -31,7 +31,8 @@ extension NodeState {
         let map = try ClusterMap(decoding: body)
         guard map.clusterID == (hello.cluster0, hello.cluster1),
             let own = map.member(incarnation: incarnation.raw),
-            own.name == configuration.nodeName, !own.isLeaving
+            own.name == configuration.nodeName, !own.isLeaving,
+            versions.contains(map.clusterVersion)
         else { return }
         NodeRecord.bound(body.copied).write(to: &wal)
         joining = (map, wal.lastBatch + 1)

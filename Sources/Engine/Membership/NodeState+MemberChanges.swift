@@ -27,6 +27,7 @@ extension NodeState {
             isPending = true
         }
         if considerLeavers(map, now: now) { isPending = true }
+        if considerVersion(map, now: now) { isPending = true }
         if isPending { nodesCheckAt = now.boot + Self.checkInterval }
     }
 

@@ -49,7 +49,10 @@ extension NodeState {
         for member in map?.members ?? [] where next.member(member.id) == nil {
             log(.notice, "node-removed node=\(member.id) name=\(member.name)")
         }
+        let isRaised = map.map { $0.clusterVersion != next.clusterVersion } ?? false
+        if isRaised { versionRises(to: next) }
         map = next
+        if isRaised { partWithOthersVersions() }
         mapChangedAt = now.boot
         nodesCheckAt = now.boot
         NodeRecord.bound(encoded).write(to: &wal)

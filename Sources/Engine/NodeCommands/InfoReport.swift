@@ -273,6 +273,7 @@ enum InfoReport {
         var lines = [
             "raft_node_id:\(node.id.raw)", "raft_node_name:\(node.configuration.nodeName)",
             "raft_membership:\(node.muteReason == nil ? "\(node.membership)" : "mute")",
+            "raft_cluster_version:\(node.clusterVersion)",
             "raft_groups:\(node.replicas.count)", "raft_num_nodes:\(node.memberCount)",
         ]
         for group in 0..<node.replicas.count {

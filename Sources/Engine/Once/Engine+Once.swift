@@ -72,7 +72,7 @@ extension Engine {
             return nil
         }
         let group = 1 + Int(sessions[index].clientID) % node.dataGroups
-        guard node.routes[group].byteCount < EngineLimits.queueBytesMax else {
+        guard node.routes[group].byteCount < node.limits.queueBytes else {
             node.block(&sessions[index], now: now)
             return nil
         }

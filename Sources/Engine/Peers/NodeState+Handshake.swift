@@ -7,7 +7,7 @@ internal import WAL
 
 /// Who may talk to whom.
 ///
-/// Both ends of a link send a hello first. A peer is admitted when it speaks the same version, is one
+/// Both ends of a link send a hello first. A peer is admitted when it speaks the cluster's version, is one
 /// of the members by name, and belongs to the same life of the cluster:
 ///
 /// - both bound: same cluster id, and the peer's directory is one that the map names;
@@ -35,7 +35,8 @@ extension NodeState {
             membership: muteReason == nil ? membership : .mute, cluster0: map?.clusterID.high ?? 0,
             cluster1: map?.clusterID.low ?? 0, clientHost: me.bind[0].address,
             clientPort: UInt16(me.port), syncMode: me.syncMode, mayLackEntries: mayLackEntries,
-            knownGaps: knownGaps, admitted: admitted, logSpace: logSpace.rawValue, process: process)
+            knownGaps: knownGaps, admitted: admitted, logSpace: logSpace.rawValue, process: process,
+            versions: versions)
     }
 
     mutating func sendHello(_ index: Int) {
@@ -76,11 +77,7 @@ extension NodeState {
     }
 
     private func judge(_ hello: Hello, dialed: NodeID?) -> Verdict {
-        guard hello.version == Hello.currentVersion else {
-            return .refuse(
-                "it speaks version \(hello.version) of the peer protocol, this node version \(Hello.currentVersion)"
-            )
-        }
+        if let reason = objection(toVersionsOf: hello) { return .refuse(reason) }
         guard hello.syncMode == configuration.syncMode else {
             return .refuse("appendfsync differs: it must be the same on all nodes")
         }
@@ -239,7 +236,7 @@ extension NodeState {
         NodeRecord.seen(seen).write(to: &wal)
     }
 
-    private mutating func refuse(_ index: Int, reason: String) {
+    mutating func refuse(_ index: Int, reason: String) {
         links[index].output.open(.refused)
         links[index].output.bytes.append(String(reason.prefix(1000)))
         links[index].output.close()

@@ -8,19 +8,25 @@ struct ApplyAllowance {
     /// The group that applies first in this turn.
     private(set) var first = 0
     /// Bytes of entries' payloads; of pieces a fraction.
-    private var left = EngineLimits.applyBytesPerTurn
+    private var left: Int
+    private let most: Int
+
+    init(bytesPerTurn: Int) {
+        most = bytesPerTurn
+        left = bytesPerTurn
+    }
 
     /// An entry that counts as `bytes` is to be applied; false when it must wait for the next turn.
     /// A turn's first entry never waits.
     mutating func take(_ bytes: Int) -> Bool {
-        guard bytes <= left || left == EngineLimits.applyBytesPerTurn else { return false }
+        guard bytes <= left || left == most else { return false }
         left -= bytes
         return true
     }
 
     /// A new turn begins, in a node with `groups` groups.
     mutating func renew(groups: Int) {
-        left = EngineLimits.applyBytesPerTurn
+        left = most
         first = first + 1 < groups ? first + 1 : 0
     }
 }

@@ -79,10 +79,10 @@ extension Replica {
     }
 
     /// Asks for committed entries that left memory.
-    mutating func fetchCommitted(from index: LogIndex) {
+    mutating func fetchCommitted(from index: LogIndex, maxBytes: Int) {
         isFetching = true
         _ = core.requestEntries(
-            from: index, upTo: core.commit, maxBytes: EngineLimits.applyReadBytesMax,
+            from: index, upTo: core.commit, maxBytes: maxBytes,
             effects: &effects)
     }
 }

@@ -35,7 +35,7 @@ extension NodeState {
         }
         // A full queue would hold sessions back, where nobody sees them wait.
         return wait > configuration.queueWaitLimit
-            || own == 0 && routes[group].byteCount >= EngineLimits.queueBytesMax
+            || own == 0 && routes[group].byteCount >= limits.queueBytes
     }
 
     /// Refuses the session's next command, which would have to wait too long.
@@ -47,7 +47,9 @@ extension NodeState {
                 $0.error(Self.overloadError)
             }
         }
-        guard session.mayRefuseBehind else { return .wait }
+        guard session.refusedBehind < limits.sessionInFlight, session.mayRefuseBehind else {
+            return .wait
+        }
         statistics.overloadRefusals += 1
         session.refusedBehind += 1
         commandStatistics.refusedBehind(spec.id)
@@ -58,9 +60,7 @@ extension NodeState {
 extension Session {
     /// Whether commands may be refused behind those under way.
     var mayRefuseBehind: Bool {
-        guard replyMode == .on, refusedBehind < EngineLimits.sessionInFlightMax else {
-            return false
-        }
+        guard replyMode == .on else { return false }
         switch wait {
         case .writes, .reads, .nearReads: return gather == nil
         case .nothing, .gather, .upload: return false

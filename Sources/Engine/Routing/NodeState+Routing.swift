@@ -107,7 +107,7 @@ extension NodeState {
         while routes[group].writes.unsent > 0, !isRefused, !holdsBack {
             var run = scratch.take()
             _ = routes[group].writes.takeRun(
-                origin: origin, limit: EngineLimits.batchBytesMax, into: &run)
+                origin: origin, limit: limits.batchBytes, into: &run)
             isRefused = !addProposal(group, run: run.readable, queuedAt: queuedAt, now: now)
             run.removeAll(keepingCapacityUpTo: 1 << 20)
             scratch = run
@@ -139,7 +139,9 @@ extension NodeState {
     /// Takes the unsent reads of a queue to the backlog of this node's own replica.
     private mutating func takeReads(_ group: Int, _ queue: Replica.QueueKind) {
         var run = scratch.take()
-        while routes[group].takeReads(queue, origin: origin, into: &run) {
+        while routes[group].takeReads(
+            queue, origin: origin, limit: limits.batchBytes, into: &run)
+        {
             _ = addReads(group, run: run.readable, queue: queue)
             run.removeAll(keepingCapacityUpTo: 1 << 20)
         }
@@ -185,7 +187,7 @@ extension NodeState {
     ) -> Bool {
         if replicas[group].refusesProposals { return false }
         let held = replicas[group].proposals.count
-        if held > 0, held + run.count > EngineLimits.batchBytesMax {
+        if held > 0, held + run.count > limits.batchBytes {
             guard flushProposals(group, mayHoldBack: false, now: now) else { return false }
         }
         if replicas[group].proposalsQueuedAt == nil {
@@ -269,7 +271,7 @@ extension NodeState {
             links[link].client.open(.forward)
             header.encode(into: &links[link].client.bytes)
             _ = routes[group].writes.takeRun(
-                origin: origin, limit: EngineLimits.batchBytesMax, into: &links[link].client.bytes)
+                origin: origin, limit: limits.batchBytes, into: &links[link].client.bytes)
             links[link].client.close()
         }
         while links[link].client.bytes.count < room, routes[group].reads.unsent > 0 {
@@ -279,7 +281,7 @@ extension NodeState {
             links[link].client.open(.forwardRead)
             header.encode(into: &links[link].client.bytes)
             _ = routes[group].reads.takeRun(
-                origin: origin, limit: EngineLimits.batchBytesMax, into: &links[link].client.bytes)
+                origin: origin, limit: limits.batchBytes, into: &links[link].client.bytes)
             links[link].client.close()
         }
         for at in routes[group].uploads.indices {

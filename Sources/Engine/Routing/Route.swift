@@ -71,9 +71,8 @@ struct Route: ~Copyable {
 
     /// Moves the next unsent reads of a queue into `output`; false when there are none.
     mutating func takeReads(
-        _ queue: Replica.QueueKind, origin: Origin, into output: inout ByteBuffer
+        _ queue: Replica.QueueKind, origin: Origin, limit: Int, into output: inout ByteBuffer
     ) -> Bool {
-        let limit = EngineLimits.batchBytesMax
         switch queue {
         case .reads: return reads.takeRun(origin: origin, limit: limit, into: &output)
         case .nearReads: return nearReads.takeRun(origin: origin, limit: limit, into: &output)
@@ -102,12 +101,13 @@ struct Route: ~Copyable {
 
     mutating func upload(
         _ command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
-        database: Int, tableID: UInt16, now: Instant
+        database: Int, tableID: UInt16, limits: NodeLimits, now: Instant
     ) {
         uploads.append(
             Upload(
                 number: nextUpload, command: command, session: session, flags: flags,
-                database: database, tableID: tableID, startedAt: now))
+                database: database, tableID: tableID, pieceBytes: limits.fragmentBytes,
+                windowBytes: limits.fragmentWindowBytes, startedAt: now))
         nextUpload += 1
     }
 }
@@ -122,6 +122,9 @@ struct Upload {
     let database: Int
     /// Its place in the command table.
     let tableID: UInt16
+    /// Of one piece, and of all that are on their way (`NodeLimits`).
+    private let pieceBytes: Int
+    private let windowBytes: Int
     var startedAt: Instant
     /// Bytes handed to the leader in this stream.
     var sent = 0
@@ -131,8 +134,10 @@ struct Upload {
 
     init(
         number: UInt64, command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
-        database: Int, tableID: UInt16, startedAt: Instant
+        database: Int, tableID: UInt16, pieceBytes: Int, windowBytes: Int, startedAt: Instant
     ) {
+        self.pieceBytes = pieceBytes
+        self.windowBytes = windowBytes
         self.number = number
         self.command = command
         self.session = session
@@ -147,10 +152,10 @@ struct Upload {
 
     /// The next piece to be sent, when the window allows one.
     func nextPiece() -> Range<Int>? {
-        guard sent < command.count, sent - applied < EngineLimits.fragmentWindowBytes else {
+        guard sent < command.count, sent - applied < windowBytes else {
             return nil
         }
-        return sent..<min(command.count, sent + EngineLimits.fragmentBytesMax)
+        return sent..<min(command.count, sent + pieceBytes)
     }
 
     mutating func advance(past piece: Range<Int>, now: Instant) {

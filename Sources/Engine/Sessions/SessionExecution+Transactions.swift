@@ -122,7 +122,7 @@ extension Engine {
             sessions[index].transaction = nil
             return write(index) { $0.error(NodeState.overloadError) }
         }
-        guard node.dataGroups > 0, node.routes[group].byteCount < EngineLimits.queueBytesMax else {
+        guard node.dataGroups > 0, node.routes[group].byteCount < node.limits.queueBytes else {
             node.block(&sessions[index], now: now)
             return nil
         }
@@ -130,7 +130,7 @@ extension Engine {
         sessions[index].transaction = nil
         sessions[index].executing = transaction.tableIDs
         sessions[index].inFlight = 1
-        if transaction.byteCount > EngineLimits.inlineCommandBytesMax {
+        if transaction.byteCount > node.limits.inlineCommandBytes {
             sessions[index].wait = .upload(group)
             upload(index, once + transaction.request, group: group, now: now)
         } else {
@@ -157,7 +157,8 @@ extension Engine {
         node.routes[group].upload(
             SharedBytes(bytes), session: sessions[index].id,
             flags: sessions[index].resp == .three ? .resp3 : [],
-            database: sessions[index].database, tableID: Self.execID, now: now.boot)
+            database: sessions[index].database, tableID: Self.execID,
+            limits: node.limits, now: now.boot)
     }
 
     private static let execID = UInt16(NodeState.execID)

@@ -70,7 +70,7 @@ extension NodeState {
                 session.commands += 1
                 skip(&session, &input, &parser)
                 shared += consumed
-                if shared > EngineLimits.sessionBytesPerTurn { return .shared }
+                if shared > limits.sessionBytesPerTurn { return .shared }
             case .taken:
                 // The request's bytes were taken over as a large command.
                 session.blockedSince = nil
@@ -289,7 +289,7 @@ extension NodeState {
             guard mayRead else { return .held }
             if readInPlace(&session, request, spec, group: group, now: now) { return .done }
         }
-        if encodedArgumentsCount(of: request) > EngineLimits.inlineCommandBytesMax {
+        if encodedArgumentsCount(of: request) > limits.inlineCommandBytes {
             // Too large for a frame: it goes through the log, in pieces, as large writes do.
             return queueWrite(&session, request, spec, group: group, now: now)
         }
@@ -297,7 +297,7 @@ extension NodeState {
         switch session.wait {
         case .nothing where session.leaseMark == nil: break
         case isNear ? .nearReads(group) : .reads(group)
-        where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
+        where session.inFlight < limits.sessionInFlight && session.replyMode == .on: break
         default: return .wait
         }
         if session.refusedBehind > 0
@@ -339,7 +339,7 @@ extension NodeState {
         _ session: inout Session, _ request: Request, _ spec: CommandSpec, group: Int,
         isNear: Bool, now: ClockReading
     ) -> Step {
-        guard routes[group].byteCount < EngineLimits.queueBytesMax else {
+        guard routes[group].byteCount < limits.queueBytes else {
             return blocked(&session, now: now)
         }
         let flags: LoggedCommand.Flags = session.resp == .three ? .resp3 : []
@@ -369,16 +369,16 @@ extension NodeState {
         switch session.wait {
         case .nothing: break
         case .writes(group)
-        where session.inFlight < EngineLimits.sessionInFlightMax && session.replyMode == .on: break
+        where session.inFlight < limits.sessionInFlight && session.replyMode == .on: break
         default: return .wait
         }
         if session.refusedBehind > 0 || isOverloaded(group, .writes, session, now: now) {
             return refuseOverload(&session, spec)
         }
-        guard routes[group].byteCount < EngineLimits.queueBytesMax else {
+        guard routes[group].byteCount < limits.queueBytes else {
             return blocked(&session, now: now)
         }
-        if encodedArgumentsCount(of: request) > EngineLimits.inlineCommandBytesMax {
+        if encodedArgumentsCount(of: request) > limits.inlineCommandBytes {
             guard session.wait == .nothing else { return .wait }
             session.wait = .upload(group)
             session.inFlight = 1
@@ -415,7 +415,8 @@ extension NodeState {
         swap(&input, &rest)
         routes[group].upload(
             SharedBytes(rest), session: session.id, flags: session.resp == .three ? .resp3 : [],
-            database: session.database, tableID: UInt16(command), now: now.boot)
+            database: session.database, tableID: UInt16(command), limits: limits,
+            now: now.boot)
     }
 
     /// The session's parsed request, copied out.

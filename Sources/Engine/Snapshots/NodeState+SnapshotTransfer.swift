@@ -41,7 +41,7 @@ extension NodeState {
         var sending = SnapshotBoard.Sending(
             peer: peer, leaderTerm: replicas[group].core.term, id: stored.id,
             fileBytes: stored.fileBytes, heardAt: now.boot)
-        sending.asked = min(SnapshotPieceFrame.bytesMax, stored.fileBytes)
+        sending.asked = min(limits.snapshotPieceBytes, stored.fileBytes)
         snapshotCommands.append(.read(stored.id, offset: 0, count: sending.asked))
         snapshots.groups[group].sending.append(sending)
     }
@@ -51,10 +51,10 @@ extension NodeState {
         let sending = snapshots.groups[group].sending[at]
         guard sending.hasAnswered else { return }
         let end = min(
-            sending.fileBytes, sending.acknowledged + EngineLimits.snapshotWindowBytes)
+            sending.fileBytes, sending.acknowledged + limits.snapshotWindowBytes)
         var asked = sending.asked
         while asked < end {
-            let count = min(SnapshotPieceFrame.bytesMax, sending.fileBytes - asked)
+            let count = min(limits.snapshotPieceBytes, sending.fileBytes - asked)
             snapshotCommands.append(.read(sending.id, offset: asked, count: count))
             asked += count
         }

@@ -130,7 +130,7 @@ extension NodeState {
         let grown = max(0, replicas[group].loggedBytes - taking.loggedBefore)
         taking.loggedBefore = replicas[group].loggedBytes
         var budget = min(
-            max(EngineLimits.snapshotBytesPerTurn, EngineLimits.snapshotBytesPerLogged * grown),
+            max(limits.snapshotBytesPerTurn, EngineLimits.snapshotBytesPerLogged * grown),
             EngineLimits.snapshotBytesPerTurnMax)
         while budget > 0, taking.hasRoom {
             let before = taking.stream.count

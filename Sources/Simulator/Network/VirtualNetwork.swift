@@ -121,7 +121,10 @@ struct VirtualNetwork {
             return random.interval(options.clientDelay)
         }
         var delay = random.interval(options.delay) + extraDelay[index(source, target)]
-        if random.happens(options.spikeChance) { delay = delay + random.interval(options.spike) }
+        if random.happens(options.spikeChance) {
+            counts.add(.delayed)
+            delay = delay + random.interval(options.spike)
+        }
         let clog = clogged[index(source, target)]
         if clog > now { delay = delay + (clog - now) }
         return delay
@@ -326,6 +329,17 @@ struct VirtualNetwork {
                 counts.add(.halfOpen)
             }
             wishes.append((.broken(connection: number, end: end), now + notice))
+        }
+    }
+
+    /// Whoever has not learned yet that a connection broke does so now: what it sends on it reaches a
+    /// machine again that knows of no such connection, and says so.
+    mutating func tellBroken(now: Moment) {
+        for number in live where connections[number]?.isBroken == true {
+            for end in 0...1 where connections[number]?.states[end] == .open {
+                let notice = random.interval(.microseconds(100) ... .milliseconds(5))
+                wishes.append((.broken(connection: number, end: end), now + notice))
+            }
         }
     }
 

@@ -81,7 +81,11 @@ struct ReplicaReading {
     var term: UInt64
     var commit: UInt64
     var applied: UInt64
+    /// The first entry that the log still holds.
+    var firstIndex: UInt64 = 1
     var lastIndex: UInt64
     /// The term of the entry at `applied`.
     var appliedTerm: UInt64 = 0
+    /// It leads, and has committed an entry of its term.
+    var hasCommittedInTerm = false
 }

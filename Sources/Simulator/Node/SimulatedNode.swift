@@ -10,6 +10,9 @@ final class SimulatedNode {
     var clock: NodeClock
     var random: SeededGenerator
 
+    /// The newest version that its next process speaks; see `Simulation+Versions`.
+    var version: UInt32 = 1
+    var isToBeUpgraded = false
     /// It waits to be met, instead of founding the cluster.
     var joins = false
     /// Its id in the cluster, as far as it ever had one.

@@ -38,6 +38,8 @@ final class SimulatedProcess {
     /// Bytes of a connection's output that wait in the host.
     var queued: [Int: Int] = [:]
     var turns = 0
+    /// It was linked with a peer of another version.
+    var hasMetOtherVersion = false
     /// Whether the turn under way took bytes of a client.
     var tookClientBytes = false
     /// Up to where the checker has compared each group's state.
@@ -104,7 +106,8 @@ final class SimulatedProcess {
             diskStallLimit: configuration.diskStallLimit, now: now.boot)
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: listing.snapshots,
-            seed: node.random.next(), machine: node.machine, now: now, liveness: liveness)
+            seed: node.random.next(), machine: node.machine, now: now, liveness: liveness,
+            limits: options.limits, versions: 1...node.version)
         let process = SimulatedProcess(
             life: node.life, engine: engine, liveness: liveness, snapshots: snapshots)
         process.findings = findings
@@ -325,10 +328,24 @@ final class SimulatedProcess {
         engine.replicas.map {
             ReplicaReading(
                 group: $0.group.raw, isLeader: $0.role == .leader, term: $0.term,
-                commit: $0.commit, applied: $0.applied, lastIndex: $0.lastIndex,
-                appliedTerm: $0.appliedTerm)
+                commit: $0.commit, applied: $0.applied, firstIndex: $0.firstIndex,
+                lastIndex: $0.lastIndex,
+                appliedTerm: $0.appliedTerm, hasCommittedInTerm: $0.hasCommittedInTerm)
         }
     }
+
+    /// Everybody whose majority some group needs, as of the newest entries of the logs here: one set of
+    /// ids per group, two while its members change.
+    func electorates() -> [[Int]] {
+        engine.replicas.flatMap { [$0.voters, $0.outgoing] }.filter { !$0.isEmpty }
+            .map { $0.map { Int($0.raw) } }
+    }
+
+    /// Whether the members of some group change.
+    var isChanging: Bool { engine.replicas.contains(where: \.isChanging) }
+
+    /// Whether a replica has lost its state, and waits for a peer's.
+    var lacksState: Bool { engine.replicas.contains(where: \.lacksState) }
 
     /// Whether the node belongs to a cluster, as far as it knows.
     var isMember: Bool {
@@ -337,6 +354,12 @@ final class SimulatedProcess {
 
     /// Its id; 0 before it has one.
     var nodeID: Int { Int(engine.nodeID.raw) }
+
+    /// The version that its cluster has come to; nil without one.
+    var clusterVersion: UInt32? { engine.clusterVersion }
+
+    /// The newest versions that the peers speak that it is linked with.
+    var peerVersions: [UInt32] { engine.peerVersions }
 
     /// The ids of all that it takes for members of its cluster.
     var memberIDs: [Int] { engine.memberIDs.map { Int($0.raw) } }
@@ -412,6 +435,7 @@ extension Configuration {
         configuration.queueWaitLimit = options.queueWaitLimit
         configuration.onceMaxSize = options.onceMaxSize
         configuration.onceTimeout = options.onceTimeout
+        configuration.maxMemory = options.maxMemory
         return configuration
     }
 }

@@ -183,6 +183,12 @@ extension Simulation {
     func shutDown(_ node: Int) {
         guard let process = nodes[node].process, !process.isTurning else { return }
         counts.add(.shutdown)
+        askToEnd(node)
+    }
+
+    /// Asks the process to end, unless it is amid a turn.
+    func askToEnd(_ node: Int) {
+        guard let process = nodes[node].process, !process.isTurning else { return }
         process.shutDown(now: nodes[node].clock.reading(at: now))
         wake(node, at: now)
     }
@@ -248,6 +254,7 @@ extension Simulation {
                 network.breakConnection(number, now: now, halfOpenChance: 0)
             }
         }
+        network.tellBroken(now: now)
         for number in nodeNumbers {
             let node = nodes[number]
             node.failsNextSync = false

@@ -43,16 +43,27 @@ extension Simulation {
     }
 
     /// A node loses its directory, and starts again on an empty one. No other one may be lost or
-    /// going meanwhile: what was acknowledged must be on a majority of the others.
+    /// going meanwhile, and none that was may still count in some group: what was acknowledged must be on a
+    /// majority of the others.
     func loseDirectory(_ downtime: Interval) {
         let present = presentNodes
         guard operations.areOver, phase == .safety, options.spares > 0, present.count > 2,
-            present.allSatisfy({ nodes[$0].process?.isMember == true && nodes[$0].damage == nil })
+            present.allSatisfy({ nodes[$0].process?.isMember == true && nodes[$0].damage == nil }),
+            areMembersSettled
         else { return }
         let node = faultRandom.pick(present)
         kill(node, powerCut: false, downtime)
         wipe(node)
         operations.wiped = node
+    }
+
+    /// Whether all nodes know that exactly the present ones are the voters of every group.
+    private var areMembersSettled: Bool {
+        let ids = presentNodes.map { nodes[$0].raftID }.sorted()
+        return presentNodes.allSatisfy { number in
+            guard let process = nodes[number].process else { return false }
+            return !process.isChanging && process.electorates().allSatisfy { $0 == ids }
+        }
     }
 
     func operatorActs() {

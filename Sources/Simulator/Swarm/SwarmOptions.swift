@@ -1,4 +1,5 @@
 public import Bytes
+internal import Engine
 
 /// Everything that differs between runs, drawn from the seed: a run uses a few options at their
 /// extremes rather than all at their average (swarm testing, Groce et al. 2012).
@@ -36,6 +37,13 @@ public struct SwarmOptions: Sendable {
     /// `once-max-size` and `once-timeout`: small in some runs, so that sessions are let go.
     public var onceMaxSize = 32 << 20
     public var onceTimeout = Interval.milliseconds(3_600_000)
+
+    /// `maxmemory`: so small in some runs that commands are refused for it. 0: none.
+    public var maxMemory = 0
+    /// Limits within the engine, small in some runs, so that what happens at them happens often.
+    var limits = NodeLimits()
+    /// Some nodes begin with an older program, and are upgraded.
+    public var mixesVersions = false
 
     /// Boot clocks run fast or slow by at most this. Two clocks may differ in rate by drift / promise
     /// (a tenth) before leases are unsafe, so each may be off by less than half of that.
@@ -106,6 +114,68 @@ public struct SwarmOptions: Sendable {
             // Often enough that something is under way most of the time.
             if random.happens(0.5) { faults.disasters += [.join, .forget, .wipe] }
         }
+        // A generator of their own: what comes later here leaves the rest as it is.
+        var later = SeededGenerator(seed: seed ^ 0x5eed_5eed)
+        drawLimits(&later)
+        drawNodes(&later)
+        mixesVersions = later.happens(0.3)
+    }
+
+    /// Sizes that are rarer than those drawn before: even ones, and up to seven.
+    private mutating func drawNodes(_ random: inout SeededGenerator) {
+        guard random.happens(0.3) else { return }
+        nodes = random.pick([2, 4, 5, 6, 7])
+        if !priorities.isEmpty { priorities = (0..<nodes).map { _ in random.pick([0, 100, 500]) } }
+        // A minority of one or two is nobody.
+        if nodes < 3 { faults.disasters.removeAll { $0 == .bitRot } }
+    }
+
+    private mutating func drawLimits(_ random: inout SeededGenerator) {
+        if random.happens(0.15) {
+            requestTimeout = random.pick([.milliseconds(100), .milliseconds(400)])
+        }
+        if random.happens(0.15) { segmentBytes = random.pick([4 << 10, 8 << 10]) }
+        if random.happens(0.1) { maxMemory = random.pick([2000, 20_000]) }
+        guard random.happens(0.5) else { return }
+        func draw(_ limit: WritableKeyPath<NodeLimits, Int>, _ sizes: [Int]) {
+            if random.happens(0.35) { limits[keyPath: limit] = random.pick(sizes) }
+        }
+        draw(\.batchBytes, [1, 200, 4000])
+        draw(\.inlineCommandBytes, [60, 1000])
+        draw(\.fragmentBytes, largeChance > 0 ? [2000, 9000] : [20, 300])
+        draw(\.fragmentWindowBytes, [1, 5000, 100_000])
+        draw(\.queueBytes, [1, 1000, 20_000])
+        draw(\.sessionInFlight, [1, 2, 8])
+        draw(\.sessionBytesPerTurn, [1, 300])
+        draw(\.applyBytesPerTurn, [1, 200, 4000])
+        draw(\.applyReadBytes, [1, 2000])
+        draw(\.snapshotPieceBytes, [200, 3000])
+        draw(\.snapshotWindowBytes, [1, 2000, 50_000])
+        draw(\.snapshotBytesPerTurn, [1, 500])
+        draw(\.appendBytes, [1, 500, 5000])
+        draw(\.inflightBytes, [1, 2000, 100_000])
+        draw(\.uncommittedBytes, [1, 2000, 100_000])
+        draw(\.logChunkBytes, [300, 4000])
+    }
+
+    /// What must come about in some of the runs that ask for it, beside the disasters.
+    public var asked: [Fault] {
+        var asked: [Fault] = []
+        func ask(_ fault: Fault, if isAsked: Bool) { if isAsked { asked.append(fault) } }
+        let isCluster = nodes > 1
+        ask(.delayed, if: isCluster && network.spikeChance > 0)
+        ask(.livenessDropped, if: isCluster && network.livenessLoss > 0)
+        ask(.livenessDuplicated, if: isCluster && network.livenessDuplicate > 0)
+        ask(.frameDropped, if: isCluster && network.frames.drop > 0)
+        ask(.frameDuplicated, if: isCluster && network.frames.duplicate > 0)
+        ask(.frameReordered, if: isCluster && network.frames.reorder > 0)
+        ask(.readFailed, if: disk.readFailure > 0)
+        ask(.memoryRefused, if: maxMemory > 0)
+        ask(.healedCore, if: nodes > 2)
+        ask(.upgraded, if: mixesVersions)
+        ask(.versionsMixed, if: mixesVersions && isCluster)
+        ask(.versionRaised, if: mixesVersions)
+        return asked
     }
 
     func priority(of node: Int) -> Int {
@@ -169,7 +239,10 @@ public struct SwarmOptions: Sendable {
             + "near=\(followerReads ? "yes" : "no") "
             + (priorities.isEmpty
                 ? "" : "priorities=\(priorities.map { "\($0)" }.joined(separator: ",")) ")
-            + "election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
+            + (mixesVersions ? "versions=mixed " : "")
+            + (maxMemory > 0 ? "maxmemory=\(maxMemory) " : "")
+            + (limits == NodeLimits() ? "" : "limits=\(limits.summary) ")
+            + "request=\(requestTimeout.milliseconds)ms election=\(electionTimeout.milliseconds)ms pipeline=\(client.pipelineMax) "
             + "queue=\(queueWaitLimit.milliseconds)ms once=\(onceMaxSize),\(onceTimeout.milliseconds)ms "
             + "cache=\(logCacheBytes) wal=\(walMaxSize) segment=\(segmentBytes) ppm=\(clockRatePPM) "
             + "workloads=\(workloads.map { "\($0)" }.joined(separator: ",")) "

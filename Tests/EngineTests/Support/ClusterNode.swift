@@ -11,6 +11,8 @@ final class ClusterNode {
     /// Of the node's randomness: another cluster needs another one.
     let seed: UInt64
     var configuration: Configuration
+    /// The versions that the node's program speaks; those of this one when nil.
+    var versions: ClosedRange<UInt32>?
     var disk = MemoryDisk()
     var snapshots = MemorySnapshots()
     /// Nil while the node is down.
@@ -51,7 +53,7 @@ final class ClusterNode {
         let engine = try Engine(
             configuration: configuration, recovered: recovered, snapshots: snapshots.listing(),
             seed: seed &+ UInt64(index + 1) &* 1_000_003 &+ starts, machine: machine, now: now,
-            liveness: liveness)
+            liveness: liveness, versions: versions)
         exit = nil
         snapshots.processDied()
         process = NodeProcess(engine, liveness)

@@ -45,7 +45,7 @@ final class EngineCluster {
     /// A cluster of empty nodes; `form` waits until it can serve.
     init(
         nodes count: Int = 3, groups: Int = 1, seed: UInt64 = 0,
-        _ change: (inout Configuration) -> Void = { _ in }
+        versions: [ClosedRange<UInt32>] = [], _ change: (inout Configuration) -> Void = { _ in }
     ) throws {
         nodes = (0..<count).map { index in
             var configuration = Configuration()
@@ -57,16 +57,20 @@ final class EngineCluster {
             change(&configuration)
             return ClusterNode(index: index, seed: seed, configuration: configuration)
         }
+        for (node, spoken) in zip(nodes, versions) { node.versions = spoken }
         for node in nodes { try node.start(now: now) }
     }
 
     /// One more node, with an empty directory, that waits to be met.
-    func addNode(named name: String? = nil) throws -> Int {
+    func addNode(
+        named name: String? = nil, versions: ClosedRange<UInt32>? = nil
+    ) throws -> Int {
         var configuration = nodes[0].configuration
         configuration.nodeName = name ?? "n\(nodes.count + 1)"
         configuration.initialCluster = []
         configuration.join = true
         let node = ClusterNode(index: nodes.count, seed: 0, configuration: configuration)
+        node.versions = versions
         node.snapshots.cluster = nodes[0].snapshots.cluster
         node.snapshots.headers = nodes[0].snapshots.headers
         nodes.append(node)
