@@ -46,6 +46,7 @@ extension RaftCore {
             now + Interval(nanoseconds: configuration.electionTimeout.nanoseconds / 4)
         // From here on the successor may be elected at any moment of this term (L4).
         leaseVoid = true
+        invariant(members.voters.contains(transfer.target), "leadership is handed to no voter")
         send(.timeoutNow, to: transfer.target, effects: &effects)
     }
 }
