@@ -179,23 +179,22 @@ class Run:
             self.found = self.describe(tail, code)
 
     def describe(self, tail, code):
+        """How to play it again, and what was wrong: of the last run that failed, with all before it left out."""
         text = "\n".join(tail)
         replay = re.search(r"replay with: (?:skein-sim )?(.*?)(?:\s+\(every|$)", text, re.M)
         broken = re.search(r"(?:invariant broken|Fatal error): (.*)", text)
-        checker = re.search(r"^  ([a-z][a-z ]*): (.*)", text, re.M)
         missing = re.search(r"^FAILED: (.*)", text, re.M)
+        failed = text[max(text.rfind(" FAILED "), 0):]
+        told = [each for each in re.findall(r"^  ([a-z][a-z ]*): (.*)", failed, re.M)
+                if each[0] not in ("options", "took place", "replay with")]
         why = "exit %d" % code
         if broken:
             why = "invariant: " + broken.group(1)
-        elif checker and checker.group(1) != "options":
-            why = "%s: %s" % (checker.group(1), checker.group(2))
-        else:
-            checker = re.findall(r"^  (?!options)([a-z][a-z ]*): (.*)", text, re.M)
-            if checker:
-                why = "%s: %s" % checker[0]
-            elif missing:
-                why = missing.group(1)
-                self.onlyMissing = True
+        elif told:
+            why = "%s: %s" % told[0]
+        elif missing:
+            why = missing.group(1)
+            self.onlyMissing = True
         return (replay.group(1) if replay else "", why[:90])
 
 

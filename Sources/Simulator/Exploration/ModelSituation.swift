@@ -40,7 +40,8 @@ struct ModelSituation: Sendable {
 
 extension ModelSituation {
     static let all: [ModelSituation] = [
-        election, transfer, lostTransfer, lease, restartedGranter, reads, unwritten, olderTerm,
+        election, transfer, lostTransfer, lease, latePromise, restartedGranter, reads, unwritten,
+        olderTerm,
         replaced,
         removal, addition,
     ]
@@ -108,7 +109,25 @@ extension ModelSituation {
         return situation
     }
 
-    /// As before, but the one that is bound restarts.
+    /// As before, but a promise is on its way for long: it counts from when it was asked for.
+    private static var latePromise: ModelSituation {
+        var situation = lease.named("late-promise", "a promise comes when it has almost run out")
+        situation.ratesPPM = [-38_000, 40_000, 0]
+        situation.budget = ModelBudget(passes: 2, pings: 1)
+        situation.pings = [(1, 2)]
+        situation.depth = (6, 9)
+        situation.prepare = { world in
+            world.lead(1)
+            world.wait(.milliseconds(450))
+            world.perform(.tick(3))
+            world.drop()
+            world.perform(.ping(1, 2))
+            world.wait(.milliseconds(225))
+        }
+        return situation
+    }
+
+    /// As `lease`, but the one that is bound restarts.
     private static var restartedGranter: ModelSituation {
         var situation = lease.named(
             "restarted-granter", "a node restarts while it is bound by a promise")
@@ -219,10 +238,10 @@ extension ModelSituation {
         return situation
     }
 
-    /// Node 4 joins: it is a learner, as is committed, and has nothing yet.
+    /// Node 4 joins: it has all but the entry that makes it a learner, which nobody else has yet.
     private static var addition: ModelSituation {
         var situation = ModelSituation(
-            name: "addition", summary: "a node that has nothing yet is to become a voter")
+            name: "addition", summary: "a node that learns is to become a voter")
         situation.nodes = 4
         situation.votersAtFirst = 3
         situation.ratesPPM = [0, 0, 0, 0]
@@ -234,8 +253,11 @@ extension ModelSituation {
             world.lead(1)
             world.exchange(1, 4)
             world.perform(.add(4, by: 1))
-            world.deliverAll(from: 1, to: 2)
-            world.deliverAll(from: 2, to: 1)
+            let last = world.node(1).core.lastIndex
+            for _ in 0..<8 where world.node(4).core.lastIndex + 1 < last {
+                world.deliverAll(from: 1, to: 4)
+                world.deliverAll(from: 4, to: 1)
+            }
         }
         return situation
     }
