@@ -40,7 +40,8 @@ struct ModelSituation: Sendable {
 
 extension ModelSituation {
     static let all: [ModelSituation] = [
-        election, transfer, lostTransfer, lease, latePromise, restartedGranter, reads, unwritten,
+        election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter, reads,
+        unwritten,
         olderTerm,
         replaced,
         removal, addition,
@@ -123,6 +124,23 @@ extension ModelSituation {
             world.drop()
             world.perform(.ping(1, 2))
             world.wait(.milliseconds(225))
+        }
+        return situation
+    }
+
+    /// Node 2 promises what its node owes node 1, and does not know that node 1 leads this group.
+    private static var unquoted: ModelSituation {
+        var situation = ModelSituation(
+            name: "unquoted", summary: "a node promises and does not follow")
+        situation.disksAreQuick = [1, 2, 3]
+        situation.budget = ModelBudget(passes: 1, proposals: 1)
+        situation.depth = (6, 9)
+        situation.prepare = { world in
+            world.wait(.milliseconds(460))
+            world.elect(1, by: [3])
+            world.drop()
+            world.wait(.milliseconds(460))
+            world.perform(.ping(1, 2))
         }
         return situation
     }
