@@ -265,7 +265,7 @@ extension ModelSituation {
         situation.ratesPPM = [0, 0, 0, 0]
         situation.changesMembers = true
         situation.disksAreQuick = [1, 2, 3, 4]
-        situation.budget = ModelBudget(passes: 1, proposals: 1)
+        situation.budget = ModelBudget(passes: 1, proposals: 1, transfers: 1)
         situation.depth = (6, 9)
         situation.prepare = { world in
             world.lead(1)

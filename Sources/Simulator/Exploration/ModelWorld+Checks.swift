@@ -72,6 +72,9 @@ extension ModelWorld {
     }
 
     private func checkMembers(of node: ModelNode, before: ModelBefore) {
+        if node.core.committedMembers.since > node.core.commit {
+            history.fail("\(node.id) takes members for committed that are not")
+        }
         guard node.core.role == .leader, before.role == .leader, node.core.term == before.term
         else { return }
         let (was, members) = (before.members, node.core.members)
