@@ -44,7 +44,7 @@ extension ModelSituation {
         unwritten,
         olderTerm,
         replaced,
-        removal, addition,
+        removal, settling, addition,
     ]
 
     /// Nobody leads, everybody may campaign, disks are slow, processes end.
@@ -252,6 +252,24 @@ extension ModelSituation {
             world.exchange(2, 1)
             world.exchange(1, 3)
             world.exchange(3, 1)
+        }
+        return situation
+    }
+
+    /// A node is removed: both sets of voters have agreed, and what ends the change is on its way.
+    private static var settling: ModelSituation {
+        var situation = ModelSituation(
+            name: "settling",
+            summary: "a change of members ends, and who is none any more hears of it")
+        situation.changesMembers = true
+        situation.disksAreQuick = [1, 2, 3]
+        situation.budget = ModelBudget(passes: 1, proposals: 1)
+        situation.depth = (6, 10)
+        situation.prepare = { world in
+            world.lead(1)
+            world.perform(.remove(3, by: 1))
+            world.deliverAll(from: 1, to: 2)
+            world.deliverAll(from: 2, to: 1)
         }
         return situation
     }
