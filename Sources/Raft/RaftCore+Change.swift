@@ -124,6 +124,10 @@ extension RaftCore {
     private mutating func append(
         members next: GroupMembers, now: Instant, effects: inout RaftEffects
     ) {
+        // What the leaders before began is known, and each two that decide share a majority.
+        invariant(
+            committedInTerm && members.since <= commit,
+            "members change before those in force are committed")
         var next = next
         next.since = log.lastIndex + 1
         var payload = ByteBuffer()

@@ -36,6 +36,7 @@ extension RaftCore {
     /// Tells the successor to campaign once it has everything.
     mutating func advanceTransfer(now: Instant, effects: inout RaftEffects) {
         guard let transfer, let position = position(of: transfer.target) else { return }
+        invariant(members.voters.contains(transfer.target), "leadership is handed to no voter")
         guard progress[position].match == log.lastIndex else {
             // It has lost what it had; nothing is repeated before it has that again.
             self.transfer?.resendAt = nil

@@ -4,6 +4,7 @@ A mutation is a patch in this folder. The lines above its first `---` say what i
 
     What: one sentence, in words of the rule that it breaks
     Covers: S4c S9 effect:io ...   (scenarios of the list in docs/testing.md, fields of RaftEffects)
+    Try: 1 --scenario NAME ...     (not always: arguments of the simulator that are played before all else)
 
 The copy lies in .build/mutations and keeps its release build, so that a mutation costs one module and a link.
 """
@@ -31,10 +32,11 @@ BUILD = ["swift", "build", "-c", "release", "--product", "skein-sim", "--jobs", 
 
 # What is played, in turn, with the share of the time that it may take at most.
 STEPS = [
-    ("seeds", ["1", "--seeds", "1000000", "--once"], 0.05),
     ("scenarios", ["1", "--scenario", "all", "--once"], 0.3),
-    ("exploration", ["--explore", "all", "--states", "20000"], 0.4),
+    ("seeds", ["1", "--seeds", "1000000", "--once"], 0.05),
+    ("exploration", ["--explore", "all", "--states", "3000"], 0.2),
     ("crashes", ["1", "--crashes", "40"], 0.1),
+    ("exploration", ["--explore", "all", "--states", "20000"], 0.4),
     ("damage", ["1", "--damage", "all", "--seeds", "2"], 0.1),
     ("seeds", ["1001", "--seeds", "1000000", "--once"], 1.0),
 ]
@@ -49,6 +51,7 @@ class Mutation:
         head = text.split("\n--- ", 1)[0]
         self.what = self.field(head, "What")
         self.covers = self.field(head, "Covers").split()
+        self.first = re.findall(r"^Try: (.+)$", head, re.M)
         self.files = re.findall(r"^\+\+\+ b/(\S+)", text, re.M)
 
     def field(self, head, name):
@@ -151,6 +154,7 @@ class Run:
     def __init__(self, arguments, seconds):
         self.seeds = 0
         self.found = None
+        self.onlyMissing = False
         limit = max(1, int(seconds))
 
         def bound():
@@ -175,29 +179,30 @@ class Run:
             self.found = self.describe(tail, code)
 
     def describe(self, tail, code):
+        """How to play it again, and what was wrong: of the last run that failed, with all before it left out."""
         text = "\n".join(tail)
         replay = re.search(r"replay with: (?:skein-sim )?(.*?)(?:\s+\(every|$)", text, re.M)
         broken = re.search(r"(?:invariant broken|Fatal error): (.*)", text)
-        checker = re.search(r"^  ([a-z][a-z ]*): (.*)", text, re.M)
         missing = re.search(r"^FAILED: (.*)", text, re.M)
+        failed = text[max(text.rfind(" FAILED "), 0):]
+        told = [each for each in re.findall(r"^  ([a-z][a-z ]*): (.*)", failed, re.M)
+                if each[0] not in ("options", "took place", "replay with")]
         why = "exit %d" % code
         if broken:
             why = "invariant: " + broken.group(1)
-        elif checker and checker.group(1) != "options":
-            why = "%s: %s" % (checker.group(1), checker.group(2))
-        else:
-            checker = re.findall(r"^  (?!options)([a-z][a-z ]*): (.*)", text, re.M)
-            if checker:
-                why = "%s: %s" % checker[0]
-            elif missing:
-                why = missing.group(1)
+        elif told:
+            why = "%s: %s" % told[0]
+        elif missing:
+            why = missing.group(1)
+            self.onlyMissing = True
         return (replay.group(1) if replay else "", why[:90])
 
 
-def play(seconds):
-    """Plays the steps until one finds something: (step, replay, why, seeds, seconds)."""
+def play(seconds, first=()):
+    """Plays the steps, `first` before all others, until one finds something: (step, replay, why, seeds, seconds)."""
     spent, seeds = 0.0, 0
-    for name, arguments, share in STEPS:
+    aimed = [(each, each.split(), 0.3) for each in first]
+    for name, arguments, share in aimed + STEPS:
         left = seconds - spent
         if left < 1:
             break
@@ -205,14 +210,34 @@ def play(seconds):
         spent += run.seconds
         if name == "seeds":
             seeds += run.seeds
+        # A bounded exploration does not come by everything.
+        if run.onlyMissing and "--explore" in arguments:
+            continue
         if run.found:
-            scenario = re.search(r"--scenario (\S+)", run.found[0])
-            step = "scenario " + scenario.group(1) if scenario else name
+            aim = re.search(r"--(scenario|explore|damage) (\S+)", run.found[0])
+            step = "%s %s" % aim.groups() if aim else name
             return step, run.found[0], run.found[1], seeds, spent
     return None, "", "", seeds, spent
 
 
-def judge(mutation, seconds):
+def tell(line, into):
+    """Prints a line of the table, and keeps it at once."""
+    print(line, flush=True)
+    if into:
+        with open(into, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def judged(into):
+    """What the table of an earlier run says of mutations that were caught."""
+    if not into or not os.path.exists(into):
+        return []
+    with open(into, encoding="utf-8") as file:
+        lines = [line.split(" | ") for line in file if line.startswith("| ")]
+    return [cells[0][2:] for cells in lines if len(cells) > 3 and not cells[2].isupper()]
+
+
+def judge(mutation, seconds, into):
     """Puts one bug in, looks for it, and tells: whether it was caught."""
     begun = time.time()
     originals = Originals(mutation)
@@ -223,12 +248,12 @@ def judge(mutation, seconds):
         outcome = "DOES NOT BUILD"
     else:
         built = time.time() - begun
-        step, replay, why, seeds, spent = play(seconds)
+        step, replay, why, seeds, spent = play(seconds, mutation.first)
         outcome = step or "NOT CAUGHT"
         print("mutate: %s: built in %.0f s; replay: %s" % (mutation.name, built, replay), file=sys.stderr, flush=True)
     originals.put_back()
-    print("| %s | %s | %s | %d | %.0f | %s |" % (mutation.name, " ".join(mutation.covers), outcome, seeds, spent,
-                                            why.replace("|", "/")), flush=True)
+    tell("| %s | %s | %s | %d | %.0f | %s |" % (mutation.name, " ".join(mutation.covers), outcome, seeds, spent,
+                                           why.replace("|", "/")), into)
     return step is not None
 
 
@@ -236,6 +261,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", help="mutations; all when none is named. '%s' is the tree as it is" % CONTROL)
     parser.add_argument("--minutes", type=float, default=5, help="of one core, for each mutation (5)")
+    parser.add_argument("--into", metavar="FILE", help="append the table to it; what it says was caught is not played again")
     parser.add_argument("--list", action="store_true", help="say what the mutations are, and end")
     parser.add_argument("--check", action="store_true", help="only see whether the patches apply")
     options = parser.parse_args()
@@ -262,19 +288,21 @@ def main():
             originals.put_back()
         sys.exit("do not apply: %s" % " ".join(failures) if failures else 0)
 
+    before = judged(options.into)
+    chosen = [each for each in chosen if each.name not in before]
     print("| mutation | covers | caught by | seeds | s | how |")
     print("|---|---|---|---|---|---|", flush=True)
     if not options.names or CONTROL in options.names:
         # The tree as it is must pass what every mutation must fail.
         if not build():
             sys.exit("mutate: the tree does not build")
-        step, replay, why, seeds, spent = play(options.minutes * 60 / 5)
-        print("| %s | | %s | %d | %.0f | %s |" % (CONTROL, step or "nothing, as it should be", seeds, spent, why),
-              flush=True)
+        step, replay, why, seeds, spent = play(options.minutes * 60)
+        tell("| %s | | %s | %d | %.0f | %s |" % (CONTROL, step or "nothing, as it should be", seeds, spent, why),
+             options.into)
         if step:
             failures.append(CONTROL)
     for each in chosen:
-        if not judge(each, options.minutes * 60):
+        if not judge(each, options.minutes * 60, options.into):
             failures.append(each.name)
     print("%d mutations, %d not as they should be%s" %
           (len(chosen), len(failures), ": " + " ".join(failures) if failures else ""))

@@ -23,6 +23,8 @@ enum ModelAction: Hashable {
     case transfer(Int)
     /// A leader is asked to go on without a node.
     case remove(Int, by: Int)
+    /// A leader is asked to take a node in as a voter.
+    case add(Int, by: Int)
 }
 
 extension ModelAction: CustomStringConvertible {
@@ -41,6 +43,7 @@ extension ModelAction: CustomStringConvertible {
         case .read(let node): "n\(node) is read"
         case .transfer(let node): "n\(node) hands over"
         case .remove(let node, let by): "n\(by) removes n\(node)"
+        case .add(let node, let by): "n\(by) takes n\(node) in"
         }
     }
 }
@@ -67,7 +70,7 @@ struct ModelBudget: Equatable {
         case .read: Self.take(&reads)
         case .transfer: Self.take(&transfers)
         case .remove: Self.take(&removals)
-        case .tick, .deliver, .sync: true
+        case .tick, .deliver, .sync, .add: true
         }
     }
 
@@ -86,6 +89,8 @@ struct ModelBudget: Equatable {
 public enum Occurrence: Int, CaseIterable, Sendable {
     /// A leader was elected; by the wish of the one before; two nodes lead, each in a term of its own.
     case election, handOver, twoLeaders
+    /// A leader gave up handing over.
+    case handOverFailed
     /// A leader holds the lease, and meanwhile another node asks for votes or pre-votes.
     case leaseHeld, leaseChallenged
     /// A vote was given; a request for one was refused.
@@ -100,4 +105,6 @@ public enum Occurrence: Int, CaseIterable, Sendable {
     case oldMessage, duplicated
     /// A change of members began; two sets of voters decided together; it was over.
     case changeBegun, jointInForce, changeEnded
+    /// A learner became a voter; a replica noticed that it is no member any more.
+    case promoted, removed
 }

@@ -63,11 +63,23 @@ struct ModelBefore {
     let term: Term
     let commit: LogIndex
     let boot: UInt64
+    let leader: NodeID?
+    let confirmedReadRound: UInt64
+    let isTransferring: Bool
+    let members: GroupMembers
+    let committedMembers: GroupMembers
+    let isRemoved: Bool
 
     init(_ node: ModelNode) {
         role = node.core.role
         term = node.core.term
         commit = node.core.commit
         boot = node.boot
+        leader = node.core.leader
+        confirmedReadRound = node.core.confirmedReadRound
+        isTransferring = node.core.isTransferring
+        members = node.core.members
+        committedMembers = node.core.committedMembers
+        isRemoved = node.core.isRemoved
     }
 }

@@ -18,6 +18,8 @@ struct ModelSituation: Sendable {
     var restarting: Set<Int> = []
     var pings: [(from: Int, to: Int)] = []
     var changesMembers = false
+    /// The first so many nodes are the voters at first; all when nil.
+    var votersAtFirst: Int?
     var budget = ModelBudget()
     /// Depths for which the situation is meant: quick ones for tests, and by default.
     var depth = (quick: 5, standard: 9)
@@ -25,9 +27,10 @@ struct ModelSituation: Sendable {
     var prepare: @Sendable (ModelWorld) -> Void = { _ in }
 
     var members: [NodeID] { (1...nodes).map { NodeID(UInt16($0)) } }
+    var voters: [NodeID] { Array(members.prefix(votersAtFirst ?? nodes)) }
 
     func configuration(of id: NodeID) -> RaftConfiguration {
-        var configuration = RaftConfiguration(id: id, group: GroupID(1), members: members)
+        var configuration = RaftConfiguration(id: id, group: GroupID(1), members: voters)
         configuration.readLease = readLease
         // One entry an append: what could come apart on a link comes apart here.
         configuration.appendBytesMax = 1
@@ -37,7 +40,11 @@ struct ModelSituation: Sendable {
 
 extension ModelSituation {
     static let all: [ModelSituation] = [
-        election, transfer, lease, restartedGranter, reads, unwritten, olderTerm, replaced, removal,
+        election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter, reads,
+        unwritten,
+        olderTerm,
+        replaced,
+        removal, settling, addition,
     ]
 
     /// Nobody leads, everybody may campaign, disks are slow, processes end.
@@ -63,6 +70,26 @@ extension ModelSituation {
         return situation
     }
 
+    /// A leader hands over, and its successor never hears of that.
+    private static var lostTransfer: ModelSituation {
+        var situation = ModelSituation(
+            name: "lost-transfer", summary: "a leader waits for a successor that never campaigns")
+        situation.disksAreQuick = [1, 2, 3]
+        situation.step = .milliseconds(150)
+        situation.budget = ModelBudget(passes: 2, pings: 2, proposals: 1, transfers: 1)
+        situation.pings = [(1, 2), (1, 3)]
+        situation.depth = (5, 8)
+        situation.prepare = { world in
+            world.lead(1)
+            world.perform(.transfer(1))
+            world.drop()
+            world.wait(.milliseconds(150))
+            world.exchange(1, 2)
+            world.exchange(1, 3)
+        }
+        return situation
+    }
+
     /// Node 3 has not heard of the leader for long, node 2 has: it is bound for as long as it promised, by a
     /// clock that is fast, to a leader whose clock is slow.
     private static var lease: ModelSituation {
@@ -83,7 +110,42 @@ extension ModelSituation {
         return situation
     }
 
-    /// As before, but the one that is bound restarts.
+    /// As before, but a promise is on its way for long: it counts from when it was asked for.
+    private static var latePromise: ModelSituation {
+        var situation = lease.named("late-promise", "a promise comes when it has almost run out")
+        situation.ratesPPM = [-38_000, 40_000, 0]
+        situation.budget = ModelBudget(passes: 2, pings: 1)
+        situation.pings = [(1, 2)]
+        situation.depth = (6, 9)
+        situation.prepare = { world in
+            world.lead(1)
+            world.wait(.milliseconds(450))
+            world.perform(.tick(3))
+            world.drop()
+            world.perform(.ping(1, 2))
+            world.wait(.milliseconds(225))
+        }
+        return situation
+    }
+
+    /// Node 2 promises what its node owes node 1, and does not know that node 1 leads this group.
+    private static var unquoted: ModelSituation {
+        var situation = ModelSituation(
+            name: "unquoted", summary: "a node promises and does not follow")
+        situation.disksAreQuick = [1, 2, 3]
+        situation.budget = ModelBudget(passes: 1, proposals: 1)
+        situation.depth = (6, 9)
+        situation.prepare = { world in
+            world.wait(.milliseconds(460))
+            world.elect(1, by: [3])
+            world.drop()
+            world.wait(.milliseconds(460))
+            world.perform(.ping(1, 2))
+        }
+        return situation
+    }
+
+    /// As `lease`, but the one that is bound restarts.
     private static var restartedGranter: ModelSituation {
         var situation = lease.named(
             "restarted-granter", "a node restarts while it is bound by a promise")
@@ -194,78 +256,53 @@ extension ModelSituation {
         return situation
     }
 
+    /// A node is removed: both sets of voters have agreed, and what ends the change is on its way.
+    private static var settling: ModelSituation {
+        var situation = ModelSituation(
+            name: "settling",
+            summary: "a change of members ends, and who is none any more hears of it")
+        situation.changesMembers = true
+        situation.disksAreQuick = [1, 2, 3]
+        situation.budget = ModelBudget(passes: 1, proposals: 1)
+        situation.depth = (6, 10)
+        situation.prepare = { world in
+            world.lead(1)
+            world.perform(.remove(3, by: 1))
+            world.deliverAll(from: 1, to: 2)
+            world.deliverAll(from: 2, to: 1)
+        }
+        return situation
+    }
+
+    /// Node 4 joins: it has all but the entry that makes it a learner, which nobody else has yet.
+    private static var addition: ModelSituation {
+        var situation = ModelSituation(
+            name: "addition", summary: "a node that learns is to become a voter")
+        situation.nodes = 4
+        situation.votersAtFirst = 3
+        situation.ratesPPM = [0, 0, 0, 0]
+        situation.changesMembers = true
+        situation.disksAreQuick = [1, 2, 3, 4]
+        situation.budget = ModelBudget(passes: 1, proposals: 1, transfers: 1)
+        situation.depth = (6, 9)
+        situation.prepare = { world in
+            world.lead(1)
+            world.exchange(1, 4)
+            world.perform(.add(4, by: 1))
+            let last = world.node(1).core.lastIndex
+            for _ in 0..<8 where world.node(4).core.lastIndex + 1 < last {
+                world.deliverAll(from: 1, to: 4)
+                world.deliverAll(from: 4, to: 1)
+            }
+        }
+        return situation
+    }
+
     private func named(_ name: String, _ summary: String) -> ModelSituation {
         var other = ModelSituation(name: name, summary: summary)
         other.step = step
         other.disksAreQuick = disksAreQuick
         other.prepare = prepare
         return other
-    }
-}
-
-/// What situations are prepared with: actions without a budget.
-extension ModelWorld {
-    func wait(_ interval: Interval) { time += interval.nanoseconds }
-
-    /// Everything arrives and is written, until nothing is left to do.
-    func settle(among members: [Int]? = nil) {
-        let members = members ?? Array(numbers)
-        for _ in 0..<400 {
-            let next = actions().first { action in
-                switch action {
-                case .deliver(let from, let to, _): members.contains(from) && members.contains(to)
-                case .sync(let node): members.contains(node)
-                default: false
-                }
-            }
-            guard let next else { return }
-            perform(next)
-        }
-        invariantFailed("a small model does not come to rest")
-    }
-
-    /// Pings, and the answer arrives.
-    func exchange(_ from: Int, _ to: Int) {
-        perform(.ping(from, to))
-        deliverAll(from: to, to: from)
-    }
-
-    /// All that is on its way from one node to another arrives.
-    func deliverAll(from: Int, to: Int) {
-        while flightCount(from: from, to: to) > 0 {
-            perform(.deliver(from: from, to: to, position: 0))
-        }
-    }
-
-    /// A node campaigns, and wins by the votes of some; `tellsOthers`: and replicates to them.
-    func elect(_ number: Int, by voters: [Int], tellsOthers: Bool = true) {
-        for _ in 0..<8 where !node(number).core.isLeader {
-            if node(number).core.nextDeadline > now(node(number)) { wait(.milliseconds(300)) }
-            perform(.tick(number))
-            for _ in 0..<6 where !node(number).core.isLeader {
-                for member in voters + [number] {
-                    while !node(member).disk.pending.isEmpty { perform(.sync(member)) }
-                }
-                for voter in voters {
-                    deliverAll(from: number, to: voter)
-                    while !node(voter).disk.pending.isEmpty { perform(.sync(voter)) }
-                    guard !node(number).core.isLeader else { break }
-                    deliverAll(from: voter, to: number)
-                }
-            }
-        }
-        invariant(node(number).core.isLeader, "\(situation.name): n\(number) is not elected")
-        if tellsOthers { settle(among: voters + [number]) }
-    }
-
-    /// From the beginning: a node leads, and holds the lease of all.
-    func lead(_ number: Int, commits: Bool = true) {
-        wait(.milliseconds(460))
-        let others = numbers.filter { $0 != number }
-        elect(number, by: others, tellsOthers: commits)
-        guard commits else { return }
-        for other in others { exchange(number, other) }
-        for other in others { exchange(other, number) }
-        settle()
     }
 }

@@ -10,6 +10,9 @@ internal import Raft
 /// 4. While a leader holds the lease nobody leads in a later term, and it knows all that is committed.
 /// 5. A read that a round confirmed sees all that was committed when it began.
 /// 6. Nobody votes for another, nor campaigns, while bound by a promise.
+/// 7. Who becomes a voter has the entry that said so first; two sets of voters that decide together both
+///    have the entry that made them.
+/// 8. The effects of a turn tell all that changed in it.
 extension ModelWorld {
     func checkTurn(of node: ModelNode, before: ModelBefore) {
         if walks { node.core.checkInvariants() }
@@ -27,6 +30,73 @@ extension ModelWorld {
         checkCommit(of: node, before: before)
         checkPromise(of: node, before: before)
         checkRead(of: node)
+        checkMembers(of: node, before: before)
+    }
+
+    /// Before the effects are taken: each has its reason in what changed, and each change its effect.
+    func checkEffects(of node: ModelNode, before: ModelBefore) {
+        func demand(_ told: Bool, _ what: String) {
+            if !told { history.fail("\(node.id) does not tell \(what)") }
+        }
+        let (role, term, effects) = (node.core.role, node.core.term, node.effects)
+        let leadsOn = before.role == .leader && role == .leader && before.term == term
+        if role != before.role || term != before.term {
+            demand(effects.roleChanged, "that its role or term changed")
+        }
+        if node.core.leader != before.leader {
+            demand(effects.leaderChanged, "that it knows another leader")
+        }
+        if node.core.commit != before.commit {
+            demand(effects.commitAdvanced, "that more is committed")
+        }
+        if node.core.confirmedReadRound > before.confirmedReadRound {
+            demand(effects.readRoundConfirmed, "that a read round was confirmed")
+        }
+        if leadsOn, before.isTransferring, !node.core.isTransferring {
+            occurred.insert(.handOverFailed)
+            demand(effects.transferFailed, "that it gave up handing over")
+        }
+        let committed = node.core.committedMembers
+        if node.core.members != before.members || committed != before.committedMembers {
+            demand(effects.membersChanged, "that the members are others")
+        }
+        if leadsOn, committed != before.committedMembers, !committed.isChanging,
+            node.core.log.term(at: committed.since) == term
+        {
+            demand(effects.changeEnded != nil, "how a change of members ended")
+        }
+        if node.core.isRemoved, !before.isRemoved {
+            occurred.insert(.removed)
+            demand(effects.removed, "that it is no member any more")
+        }
+    }
+
+    private func checkMembers(of node: ModelNode, before: ModelBefore) {
+        if node.core.committedMembers.since > node.core.commit {
+            history.fail("\(node.id) takes members for committed that are not")
+        }
+        guard node.core.role == .leader, before.role == .leader, node.core.term == before.term
+        else { return }
+        let (was, members) = (before.members, node.core.members)
+        // Whoever leads appends one step at a time: what it was before is committed.
+        if members.since > was.since, was.since > node.core.commit {
+            history.fail("\(node.id) changes the members before their last change is committed")
+        }
+        if members.isJoint, !was.isJoint {
+            for voter in members.voters where !was.voters.contains(voter) {
+                occurred.insert(.promoted)
+                if self.node(Int(voter.raw)).disk.entries.count < Int(was.since) {
+                    history.fail("\(voter) becomes a voter without entry \(was.since)")
+                }
+            }
+        }
+        guard was.isJoint, was.since > before.commit, was.since <= node.core.commit else { return }
+        for voters in [was.voters, was.outgoing] {
+            let holders = voters.count { isDurable(Int(was.since), on: self.node(Int($0.raw))) }
+            if holders <= voters.count / 2 {
+                history.fail("the joint members of entry \(was.since) are durable on \(holders)")
+            }
+        }
     }
 
     private func checkCommit(of node: ModelNode, before: ModelBefore) {

@@ -75,7 +75,9 @@ final class ModelWorld {
             if budget.reads > 0, node.read == nil { actions.append(.read(number)) }
             if budget.transfers > 0 { actions.append(.transfer(number)) }
             if budget.removals > 0 {
-                for other in numbers { actions.append(.remove(other, by: number)) }
+                for other in situation.voters {
+                    actions.append(.remove(Int(other.raw), by: number))
+                }
             }
         }
         if budget.pings > 0 { actions += situation.pings.map { .ping($0.from, $0.to) } }
@@ -119,7 +121,10 @@ final class ModelWorld {
                 node.core.transferLeadership(
                     to: nil, now: now, liveness: node.liveness, effects: &node.effects)
             }
-        case .remove(let other, let by): remove(other, by: by)
+        case .remove(let other, let by):
+            change(by) { members in members.filter { $0 != NodeID(UInt16(other)) } }
+        case .add(let other, let by):
+            change(by) { members in members + [NodeID(UInt16(other))] }
         }
     }
 
@@ -166,9 +171,9 @@ final class ModelWorld {
         }
     }
 
-    private func remove(_ other: Int, by number: Int) {
+    private func change(_ number: Int, _ wished: ([NodeID]) -> [NodeID]) {
         turn(number) { node, now in
-            let voters = situation.members.filter { $0 != NodeID(UInt16(other)) }
+            let voters = wished(node.core.members.voters)
             let mayChange = node.core.committedInTerm
             do throws(ChangeRefusal) {
                 try node.core.proposeChange(
@@ -220,6 +225,7 @@ final class ModelWorld {
         let before = ModelBefore(node)
         body(node, now)
         node.core.endTurn(now: now, liveness: node.liveness, effects: &node.effects)
+        checkEffects(of: node, before: before)
         for ticketed in node.effects.io {
             if case .truncate = ticketed.io { occurred.insert(.truncated) }
             node.disk.submit(ticketed, node.core)
