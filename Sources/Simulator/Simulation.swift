@@ -53,7 +53,7 @@ public final class Simulation {
     /// What a healed core came to, and how long that took; see `demandProgress`.
     var progress = CoreProgress()
     /// The options are drawn, and what they ask for must come about.
-    private var isRandom = false
+    private(set) var isRandom = false
     /// Some node's cluster has come to the new version.
     var hasRaisedVersion = false
     /// What a scenario came by; see `Stage.met`.

@@ -94,25 +94,35 @@ extension Scenario {
             for pair in pairs.indices where isCut(pair) {
                 stage.block(from: pairs[pair].from, to: pairs[pair].to)
             }
-            // Two that hear each other are a majority; one of them must serve, and whoever else leads
-            // must have noticed that it does not.
-            var couple: (Int, Int)?
+            // Two that hear each other are a majority: one node of such a couple must come to lead and
+            // serve. A third one that hears the leader no more, while the leader and its couple are well,
+            // is served by nobody; its clients must go elsewhere.
+            var coupled: Set<Int> = []
             for one in stage.nodes {
                 for other in stage.nodes where one < other {
-                    let cuts = pairs.indices.filter {
-                        isCut($0) && Set([pairs[$0].from, pairs[$0].to]) == [one, other]
+                    let isWhole = pairs.indices.allSatisfy {
+                        !isCut($0) || Set([pairs[$0].from, pairs[$0].to]) != [one, other]
                     }
-                    if cuts.isEmpty { couple = (one, other) }
+                    if isWhole { coupled.formUnion([one, other]) }
                 }
             }
-            if let couple {
+            if !coupled.isEmpty {
                 stage.pass(.milliseconds(200))
                 let began = stage.simulation.now
-                try stage.connect(1, to: couple.0)
+                func server() -> Int? {
+                    stage.nodes.first {
+                        coupled.contains($0) && stage.reading($0)?.hasCommittedInTerm == true
+                    }
+                }
+                try stage.wait("graph \(graph) to be led", within: .seconds(3)) {
+                    server() != nil
+                }
+                let node = server() ?? 1
+                try stage.connect(1, to: node)
                 let reply = try stage.call(
                     1, ClientCommand("SET", "g", "\(graph)"), within: .seconds(6))
                 try stage.expect(
-                    reply == .simple("OK"), "graph \(graph), node \(couple.0): \(reply.summary)")
+                    reply == .simple("OK"), "graph \(graph), node \(node): \(reply.summary)")
                 try stage.expect(
                     stage.simulation.now - began < .seconds(3),
                     "graph \(graph): a write took \((stage.simulation.now - began).milliseconds) ms"

@@ -101,7 +101,8 @@ extension Simulation {
     private func pickCore() -> [Int] {
         let present = presentNodes
         let cores = presentNodes.allSatisfy { canBeLeftAlone($0) }
-        guard present.count > 2, operations.areOver, !checker.hasLost, cores,
+        // Scenarios end with nodes that will be refused, and the like: only they know whom they can spare.
+        guard isRandom, present.count > 2, operations.areOver, !checker.hasLost, cores,
             faultRandom.happens(0.7)
         else { return present }
         let order = present.shuffled(using: &faultRandom)
