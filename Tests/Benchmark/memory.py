@@ -40,7 +40,7 @@ def turns(options):
     kinds = [("SET", ["SET", "key:__rand_int__", "x" * 64]),
              ("SET with expiry", ["SET", "key:__rand_int__", "x" * 64, "EX", "100000"]),
              ("SET into one slot", ["SET", "{k}:__rand_int__", "x" * 64]),
-             ("HSET of new hashes", ["HSET", "hash:__rand_int__", "f1", "v1", "f2", "v2", "f3", "v3"]),
+             ("HSET of 10 fields", ["HSET", "hash:__rand_int__"] + [word + str(at) for at in range(10) for word in ("f", "v")]),
              ("HSET of new fields", ["HSET", "hash", "field:__rand_int__", "x" * 20]),
              ("ZADD of new members", ["ZADD", "sorted", "__rand_int__", "member:__rand_int__"])]
     print("\n%-22s %10s %11s %9s %9s   %s" %
