@@ -19,6 +19,14 @@ extension Scenario {
             "snapshot-replies",
             "a command is repeated to a node that has only a snapshot of its first execution",
             options: smallLogs, play: snapshotReplies),
+        Scenario(
+            "snapshot-conflict",
+            "a deposed leader gets a snapshot that ends amid entries that only it has",
+            options: smallLogs, play: snapshotConflict),
+        Scenario(
+            "snapshot-amid-campaign",
+            "S14f: a snapshot becomes the state of a node that asks for votes by then",
+            options: smallLogs, play: snapshotAmidCampaign),
     ]
 
     private static func smallLogs() -> SwarmOptions {
@@ -147,6 +155,89 @@ extension Scenario {
                 replies == [.integer(Int64(round))],
                 "round \(round): the repeated command was answered by \(replies.map(\.summary))")
             stage.pass(.seconds(2))
+        }
+    }
+
+    /// Nothing of a log that contradicts a snapshot may stay, also not what lies behind the snapshot's end.
+    private static func snapshotConflict(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 1...3 {
+            let old = try stage.waitForLeader()
+            try stage.connect(1, to: old)
+            try stage.call(1, ClientCommand("SET", "q", "0"))
+            stage.isolate(old)
+            let before = stage.reading(old)?.lastIndex ?? 0
+            for number in 0..<130 {
+                simulation.clients[1].state = .ready
+                stage.send(1, ClientCommand("SET", "own\(number % 5)", "late"))
+                stage.pass(.microseconds(1500))
+            }
+            let last = stage.reading(old)?.lastIndex ?? 0
+            try stage.require(last > before + 100, "the old leader has few entries of its own")
+            // Nothing of what the others send it before their logs are cut may reach it later.
+            stage.kill(old)
+            let new = try stage.waitForLeader(except: old)
+            try stage.connect(2, to: new)
+            let large = String(repeating: "q", count: 6000)
+            for number in 0..<70 {
+                let reply = try stage.call(2, ClientCommand("SET", "q\(number % 20)", large))
+                try stage.expect(reply == .simple("OK"), "SET: \(reply.summary)")
+            }
+            stage.pass(.seconds(1))
+            guard let wanted = stage.reading(new)?.commit else { throw .broken("no reading") }
+            try stage.require(wanted < last, "the others have as many entries")
+            let installed = simulation.snapshotsInstalled
+            stage.rejoin(old)
+            stage.start(old)
+            try stage.wait("the old leader to have what was committed", within: .seconds(15)) {
+                stage.reading(old)?.applied ?? 0 >= wanted
+            }
+            stage.met(
+                "snapshots amid entries of another term",
+                times: simulation.snapshotsInstalled - installed)
+            let read = try stage.call(3, to: old, ClientCommand("STRLEN", "q\(round)"))
+            try stage.expect(read == .integer(6000), "round \(round): \(read.summary)")
+            stage.pass(.seconds(1))
+        }
+    }
+
+    private static func snapshotAmidCampaign(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 0..<24 {
+            let leader = try stage.waitForLeader()
+            let victim = stage.others(than: leader)[round % 2]
+            let had = stage.reading(victim)?.applied ?? 0
+            stage.kill(victim)
+            try write(stage, 120, "f\(round):", at: leader)
+            stage.start(victim)
+            let mark = simulation.nodes[victim].lines.count
+            func lines() -> ArraySlice<String> { simulation.nodes[victim].lines.dropFirst(mark) }
+            try stage.wait("a snapshot to come") {
+                lines().contains { $0.contains("snapshot-receive id=g1") }
+            }
+            stage.pass(.microseconds(Int64(round) * 25))
+            // What has come is written when the node has been without a leader for long.
+            simulation.nodes[victim].diskStalledUntil = simulation.now + .seconds(1)
+            stage.pass(.milliseconds(2))
+            stage.isolate(victim)
+            stage.pass(.milliseconds(1500))
+            let told = Array(lines())
+            if let loaded = told.lastIndex(where: { $0.contains("snapshot-load id=g1") }),
+                told[..<loaded].last(where: { $0.contains("role group=g1") })?
+                    .contains("andidate") == true
+            {
+                stage.met("snapshots loaded by a candidate")
+                try stage.expect(
+                    stage.reading(victim)?.applied ?? 0 > had,
+                    "round \(round): the snapshot was dropped")
+            }
+            stage.rejoin(victim)
+            let wanted = stage.reading(leader)?.commit ?? 0
+            try stage.wait("the node to have everything", within: .seconds(15)) {
+                stage.reading(victim)?.applied ?? 0 >= wanted
+            }
+            let read = try stage.call(2, to: victim, ClientCommand("STRLEN", "f\(round):7"))
+            try stage.expect(read == .integer(1500), "round \(round): \(read.summary)")
         }
     }
 }
