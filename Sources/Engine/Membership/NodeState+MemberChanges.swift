@@ -52,7 +52,7 @@ extension NodeState {
     ) -> Bool {
         guard replicas[group].core.role == .leader else { return false }
         let members = replicas[group].core.members
-        let wanted = map.staying.map { NodeID($0.id) }
+        let wanted = wantedMembers(of: group, map)
         if !members.isChanging, members.voters == wanted, members.learners.isEmpty { return false }
         if let wish = members.wish {
             let isVain = wish.voters.contains {
@@ -99,14 +99,29 @@ extension NodeState {
         var isAnyLeaving = false
         for member in map.members where member.isLeaving {
             isAnyLeaving = true
-            let node = NodeID(member.id)
-            let isInUse = (0..<replicas.count).contains {
-                replicas[$0].core.committedMembers.contains(node)
-                    || replicas[$0].core.members.contains(node)
+            if !isInUse(NodeID(member.id), in: 0..<replicas.count) {
+                proposeNodes(.remove(member.id), now: now)
             }
-            if !isInUse { proposeNodes(.remove(member.id), now: now) }
         }
         return isAnyLeaving
+    }
+
+    /// Who is to be a voter of a group: all nodes that stay. Who leaves is kept by the system group until all
+    /// others have let go of it. By that it learns that it is to leave, and that a group that it leads is for
+    /// it to change.
+    private func wantedMembers(of group: Int, _ map: ClusterMap) -> [NodeID] {
+        map.members.filter {
+            !$0.isLeaving
+                || group == 0 && isInUse(NodeID($0.id), in: 1..<max(1, replicas.count))
+                    && replicas[0].core.members.voters.contains(NodeID($0.id))
+        }.map { NodeID($0.id) }
+    }
+
+    private func isInUse(_ node: NodeID, in groups: Range<Int>) -> Bool {
+        groups.contains {
+            replicas[$0].core.committedMembers.contains(node)
+                || replicas[$0].core.members.contains(node)
+        }
     }
 
     /// A group's members are others than before, or a change of them is over.
