@@ -270,8 +270,9 @@ struct Session {
                 "FAILED: \(asked[disaster, default: 0]) runs asked for \(disaster), and none came")
             failures += 1
         }
-        for fault in Fault.allCases where askedFaults[fault, default: 0] >= 10 && faults[fault] == 0
-        {
+        // Some are rare: a read of old entries fails once in a hundred runs that ask for it.
+        for fault in Fault.allCases
+        where askedFaults[fault, default: 0] >= 100 && faults[fault] == 0 {
             print(
                 "FAILED: \(askedFaults[fault, default: 0]) runs asked for \(fault), and none came")
             failures += 1

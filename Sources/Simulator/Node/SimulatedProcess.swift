@@ -286,7 +286,12 @@ final class SimulatedProcess {
     }
 
     /// Asks the engine to hand over and end.
-    func shutDown(now: ClockReading) { engine.shutdown(now: now) }
+    func shutDown(now: ClockReading) {
+        isEnding = true
+        engine.shutdown(now: now)
+    }
+
+    private(set) var isEnding = false
 
     // The log thread and the liveness thread
 

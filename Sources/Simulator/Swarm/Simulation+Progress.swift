@@ -132,7 +132,7 @@ extension Simulation {
 
     func isReady(_ core: [Int]) -> Bool {
         core.allSatisfy { number in
-            guard let process = nodes[number].process else { return false }
+            guard let process = nodes[number].process, !process.isEnding else { return false }
             return process.isMember && process.hasStates && !process.isUnderRepair
                 && !process.mayLackEntries && process.readings().count == options.groups + 1
         }

@@ -42,6 +42,16 @@ extension Simulation {
         }
     }
 
+    /// A node that waits to be taken in and is too old by now: its operator reads why it is refused.
+    func upgradeNewcomers() {
+        guard options.mixesVersions, hasRaisedVersion else { return }
+        for number in absent.sorted()
+        where nodes[number].isUp && nodes[number].version < Self.newVersion {
+            nodes[number].isToBeUpgraded = true
+            askToEnd(number)
+        }
+    }
+
     /// Upgrades those that are left, one after the other, each with a proper end; then the cluster must
     /// come to the new version.
     /// - Returns: false when something was found.
