@@ -108,12 +108,14 @@ extension NodeState {
 
     /// Who is to be a voter of a group: all nodes that stay. Who leaves is kept by the system group until all
     /// others have let go of it. By that it learns that it is to leave, and that a group that it leads is for
-    /// it to change.
+    /// it to change. The leader of the system group knows when it is itself; and what has become of the
+    /// groups that have let go of it, it does not hear.
     private func wantedMembers(of group: Int, _ map: ClusterMap) -> [NodeID] {
-        map.members.filter {
-            !$0.isLeaving
-                || group == 0 && isInUse(NodeID($0.id), in: 1..<max(1, replicas.count))
-                    && replicas[0].core.members.voters.contains(NodeID($0.id))
+        map.members.filter { member in
+            let node = NodeID(member.id)
+            return !member.isLeaving
+                || group == 0 && node != id && replicas[0].core.members.voters.contains(node)
+                    && isInUse(node, in: 1..<max(1, replicas.count))
         }.map { NodeID($0.id) }
     }
 
