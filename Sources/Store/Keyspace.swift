@@ -25,9 +25,15 @@ public struct Keyspace: ~Copyable {
     let core: KeyspaceCore
 
     /// Milliseconds since 1970 as of the last entry applied; never falls.
-    public var logTime: Int64 = 0 {
-        didSet { invariant(logTime >= oldValue, "log time went backwards") }
+    public var logTime: Int64 {
+        get { time }
+        set {
+            invariant(newValue >= time, "log time went backwards")
+            time = newValue
+        }
     }
+
+    private var time: Int64 = 0
 
     /// Reads that found their key.
     public internal(set) var hits: UInt64 = 0
@@ -147,6 +153,12 @@ public struct Keyspace: ~Copyable {
     /// Removes all keys of all databases in constant time.
     public mutating func removeAll() {
         for database in 0..<Self.databaseCount { removeAll(in: database) }
+    }
+
+    /// Begins anew, as for a log from its first entry or an image of any time: no keys, and no log time.
+    public mutating func reset() {
+        removeAll()
+        time = 0
     }
 
     /// Frees memory of what was removed, at most `budget` blocks of the heap (a key, or a node of a

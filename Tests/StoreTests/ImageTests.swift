@@ -68,6 +68,21 @@ import Testing
         expectEqual(loaded.store.logTime, 1000)
     }
 
+    /// The state that it replaces may have come further, by entries that are lost.
+    @Test func `of an earlier time is taken by a keyspace that begins anew`() throws {
+        let image = RandomHistory(seed: 1).imageAtOnce()
+        let history = RandomHistory(seed: 2)
+        history.run(100)
+        history.store.logTime = 2000
+        history.store.reset()
+        expectEqual(history.store.logTime, 0)
+        expectEqual(history.store.isEmpty, true)
+        var loader = KeyspaceLoader()
+        try loader.load(image.span, into: &history.store)
+        expectEqual(loader.isComplete, true)
+        expectEqual(history.store.logTime, 1000)
+    }
+
     @Test func `keeps a flushed database, and forgets what came after`() {
         let history = RandomHistory(seed: 5)
         let other = RandomHistory(seed: 5)

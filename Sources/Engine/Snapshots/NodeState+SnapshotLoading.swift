@@ -166,7 +166,8 @@ extension Replica {
     /// Empties everything that is state; a snapshot fills it again.
     mutating func forgetState() {
         if context.keyspace.isImaging { context.keyspace.abandonImage() }
-        context.keyspace.removeAll()
+        context.keyspace.reset()
+        once = OnceTable()
         windows = ReplyWindows()
         assemblies = Assemblies()
         genesis = nil
