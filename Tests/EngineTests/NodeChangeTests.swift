@@ -217,6 +217,30 @@ import WAL
             "\(cluster.lines.suffix(140).joined(separator: "\n"))")
     }
 
+    /// Its log would come from a node that it does not know.
+    @Test func `who was away learns of the system group's leader that came meanwhile`() throws {
+        let cluster = try EngineCluster.formed(nodes: 5)
+        cluster.stop(2)
+        #expect(cluster.run(until: { cluster.leader(1).map { $0 != 2 } ?? false }))
+        cluster.stop(3)
+        cluster.wipe(3)
+        try cluster.start(3)
+        #expect(cluster.run(until: { cluster.nodes[3].id.raw == 6 }))
+        let client = try cluster.open(0)
+        #expect(
+            cluster.run(until: {
+                cluster.replica(3, 0)?.voters.contains(NodeID(6)) ?? false
+            }))
+        for group in 0...1 {
+            #expect(cluster.expect("+OK\r\n", to: "SKEIN.TRANSFER \(group) 6\r\n", client) == nil)
+        }
+        try cluster.start(2)
+        #expect(
+            cluster.run(until: { Self.consists(cluster, of: [0, 1, 2, 3, 4]) }),
+            "\(cluster.lines.suffix(40).joined(separator: "\n"))")
+        #expect(cluster.run(until: cluster.isConverged))
+    }
+
     @Test func `a directory that was rolled back is refused for ever`() throws {
         let cluster = try EngineCluster.formed()
         let client = try cluster.open(0)

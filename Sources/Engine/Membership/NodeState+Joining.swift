@@ -24,7 +24,13 @@ extension NodeState {
         "this node is not a member of a cluster yet: it waits for 'CLUSTER MEET host port' on a member"
 
     /// The map of a cluster that counts this node as a member.
-    mutating func receiveWelcome(_ body: Span<UInt8>, link index: Int) throws(DecodeError) {
+    mutating func receiveWelcome(
+        _ body: Span<UInt8>, link index: Int, now: ClockReading
+    ) throws(DecodeError) {
+        if let known = map {
+            try receiveMap(body, known, now: now)
+            return
+        }
         guard map == nil, joining == nil, membership == .empty, isStarted, bootstrapBatch == nil,
             let hello = links[index].applicant, hello.membership == .bound
         else { return }
@@ -36,6 +42,35 @@ extension NodeState {
         else { return }
         NodeRecord.bound(body.copied).write(to: &wal)
         joining = (map, wal.lastBatch + 1)
+    }
+
+    /// Tells a peer the map. Who was away may not know the system group's leader, which is the only one that
+    /// could tell it by the log; and who has come since is a stranger to it.
+    mutating func tellMap(_ index: Int) {
+        guard let map, membership == .bound else { return }
+        var bytes = ByteBuffer()
+        map.encode(into: &bytes)
+        links[index].output.open(.welcome)
+        links[index].output.bytes.append(bytes.readable)
+        links[index].output.close()
+        links.markFlushing(index)
+    }
+
+    /// A peer's map: what it has applied, so what is committed. This node's log comes to it later.
+    private mutating func receiveMap(
+        _ body: Span<UInt8>, _ known: ClusterMap, now: ClockReading
+    ) throws(DecodeError) {
+        let told = try ClusterMap(decoding: body)
+        guard isStarted, membership == .bound, muteReason == nil, expulsion == nil,
+            told.clusterID == known.clusterID, told.isNewer(than: known)
+        else { return }
+        log(.notice, "map-told members=\(told.members.count) epoch=\(told.epoch)")
+        changeNodes(to: told, body.copied, now: now)
+        guard expulsion == nil else { return }
+        // Whoever waited as a stranger begins anew: nothing that it sent meanwhile was taken.
+        for index in links.openIndices where links[index].applicant?.membership == .bound {
+            links.closeAfterFlush(index)
+        }
     }
 
     /// The map is durable: this node is a member from now on.
@@ -82,16 +117,13 @@ extension NodeState {
         var isWaiting = false
         for index in links.openIndices where !links[index].isClosing && links[index].peer == nil {
             guard let hello = links[index].applicant else { continue }
+            // One that has come while this node was away: see `receiveMap`.
+            guard hello.membership != .bound else { continue }
             isWaiting = true
             if let member = map.member(incarnation: hello.incarnation.raw), !member.isLeaving {
                 guard !links[index].isWelcomed else { continue }
                 links[index].isWelcomed = true
-                var bytes = ByteBuffer()
-                map.encode(into: &bytes)
-                links[index].output.open(.welcome)
-                links[index].output.bytes.append(bytes.readable)
-                links[index].output.close()
-                links.markFlushing(index)
+                tellMap(index)
                 continue
             }
             guard links[index].submittedAt + .seconds(1) <= now.boot else { continue }

@@ -99,7 +99,7 @@ extension NodeState {
                 links.closeAfterFlush(index)
                 return
             case .welcome:
-                try receiveWelcome(frame.body, link: index)
+                try receiveWelcome(frame.body, link: index, now: now)
                 return
             case .farewell:
                 receiveFarewell(try Farewell(decoding: frame.body), link: index, now: now)
@@ -159,6 +159,7 @@ extension NodeState {
     mutating func linkAdmitted(_ index: Int, now: ClockReading) {
         guard let peer = links[index].peer else { return }
         liveness.linkUp(to: peer)
+        tellMap(index)
         let mayLack = peerIndex(peer).flatMap { peers[$0].hello?.mayLackEntries } ?? false
         for group in 0..<replicas.count {
             replicas[group].core.linkUp(peer, withGaps: mayLack)

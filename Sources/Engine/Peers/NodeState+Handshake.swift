@@ -122,8 +122,8 @@ extension NodeState {
         }
         guard let member = map.member(incarnation: hello.incarnation.raw) else {
             if isBound {
-                return hello.node <= map.lastNode
-                    ? .expel(.removed) : .refuse("this node does not know it yet")
+                // A younger one has the map in which it stands, and tells it.
+                return hello.node <= map.lastNode ? .expel(.removed) : .hold
             }
             let isMet = dialed.map { $0.raw >= ClusterMap.reservedNodes } ?? false
             guard hello.membership != .bootstrapping, isMet || map.member(named: hello.name) != nil
