@@ -64,7 +64,7 @@ extension Scenario {
 
     private static func powerCuts(_ stage: Stage) throws(ScenarioError) {
         var torn = 0
-        for round in 1...15 {
+        for round in 1...20 {
             _ = try stage.waitForLeader()
             let node = round % stage.simulation.options.nodes + 1
             let reply = try stage.call(1, to: node, ClientCommand("SET", "p", "\(round)"))
@@ -76,6 +76,8 @@ extension Scenario {
                 stage.send(2, ClientCommand("SET", "q\(number)", "\(round)"))
                 if round % 3 == 0 { stage.pass(.microseconds(200)) }
             }
+            // Before, while and after the log writes them.
+            stage.pass(.microseconds(Int64(round % 5) * 60))
             for node in stage.nodes { stage.kill(node, powerCut: true) }
             torn = stage.simulation.counts[.tornSectors]
             stage.pass(.milliseconds(10))

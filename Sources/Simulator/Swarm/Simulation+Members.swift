@@ -29,12 +29,18 @@ extension Simulation {
 
     /// Removes a node, perhaps one that leads, perhaps one that is down.
     func forget() {
-        guard operations.areOver, phase == .safety, options.spares > 0, presentNodes.count > 2
+        guard operations.areOver, phase == .safety, options.spares > 0, presentNodes.count > 2,
+            isFormed
         else { return }
         let leader = aLeader.flatMap { absent.contains($0) ? nil : $0 }
         let node =
             faultRandom.happens(0.4) ? leader ?? presentNodes[0] : faultRandom.pick(presentNodes)
         remove(node)
+    }
+
+    /// Whether there is a cluster. A founder that is lost before leaves none, for good.
+    private var isFormed: Bool {
+        presentNodes.contains { nodes[$0].process?.readings().count == options.groups + 1 }
     }
 
     func remove(_ node: Int) {
