@@ -56,7 +56,8 @@ public enum PeerFrameKind: UInt8, Sendable {
     case readIndex = 16
     /// The leader's answer.
     case readIndexReply = 17
-    /// The cluster's map, for a node that has become a member and does not know it yet.
+    /// The cluster's map: to a node that has become a member and does not know it yet, and to every peer when
+    /// a link begins.
     case welcome = 18
     /// The receiver is no member any more; see `Farewell`.
     case farewell = 19

@@ -11,6 +11,9 @@ internal import Raft
 ///
 ///     add ------> a member of the map ------> learner, then voter of every group
 ///     leave ----> marked ------> removed from every group ------> remove
+///                                (the system group last)
+///
+/// Peers tell each other the map at every new link, too: who was away may not know the system group's leader.
 ///
 /// A number is given to one node only, ever. So nothing that is known of a node, a promise or a vote, can
 /// be taken for another one's.
