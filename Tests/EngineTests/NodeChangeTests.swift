@@ -217,6 +217,24 @@ import WAL
             "\(cluster.lines.suffix(140).joined(separator: "\n"))")
     }
 
+    /// Of two nodes the lower id dials; this one does not know anybody any more.
+    @Test func `a wiped node that had joined is found by the others`() throws {
+        let cluster = try EngineCluster.formed(nodes: 1) { $0.initialCluster = [] }
+        try Self.grow(cluster, by: 3)
+        let client = try cluster.open(3)
+        #expect(cluster.expect("+OK\r\n", to: "CLUSTER FORGET 1\r\n", client) == nil)
+        #expect(cluster.run(until: { Self.consists(cluster, of: [1, 2, 3]) }))
+        cluster.stop(0)
+        cluster.stop(1)
+        cluster.wipe(1)
+        try cluster.start(1)
+        #expect(
+            cluster.run(until: { Self.consists(cluster, of: [1, 2, 3]) }),
+            "\(cluster.lines.suffix(30).joined(separator: "\n"))")
+        #expect(cluster.nodes[1].id.raw == 5)
+        #expect(cluster.run(until: cluster.isConverged))
+    }
+
     /// Its log would come from a node that it does not know.
     @Test func `who was away learns of the system group's leader that came meanwhile`() throws {
         let cluster = try EngineCluster.formed(nodes: 5)

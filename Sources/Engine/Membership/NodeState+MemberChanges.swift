@@ -31,19 +31,19 @@ extension NodeState {
         if isPending { nodesCheckAt = now.boot + Self.checkInterval }
     }
 
-    /// The lower of two ids dials. But a node that nobody is linked with may have been removed, and the
-    /// others do not dial it any more: it dials them all. Whether it is alone.
+    /// The lower of two ids dials. But one that lost its directory knows of nobody, and who was removed is not
+    /// dialed any more: who misses a lower one for long dials it, too. Whether any is missed.
     private mutating func lookForOthers(now: ClockReading) -> Bool {
-        guard !peers.isEmpty else { return false }
-        for at in peers.indices where links.index(to: peers[at].id) != nil { return false }
+        var isMissing = false
         for at in peers.indices
-        where peers[at].id < id && !peers[at].isReplaced
-            && peers[at].unlinkedSince + Self.patience <= now.boot
-        {
-            peers[at].unlinkedSince = now.boot
+        where peers[at].id < id && !peers[at].isReplaced && links.index(to: peers[at].id) == nil {
+            isMissing = true
+            let since = max(peers[at].unlinkedSince, peers[at].lookedForAt)
+            guard since + Self.patience <= now.boot else { continue }
+            peers[at].lookedForAt = now.boot
             peers[at].dialAt = now.boot
         }
-        return true
+        return isMissing
     }
 
     /// Takes the next step towards the members that the map wants; false when there is none to take here.

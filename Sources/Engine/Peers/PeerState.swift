@@ -23,6 +23,8 @@ struct PeerState {
     /// When to dial next, and after how long again.
     var dialAt: Instant?
     var backoff = PeerState.backoffMin
+    /// When a peer of a lower id was last dialed, which should have dialed itself.
+    var lookedForAt = Instant(nanoseconds: .min)
     /// Why the peer refused this node, or this node refused it; for the log, once per reason.
     var lastRefusal = ""
     /// No snapshot is sent there before this moment: the last one found no room.
