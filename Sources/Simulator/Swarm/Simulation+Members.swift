@@ -60,6 +60,8 @@ extension Simulation {
         let node = faultRandom.pick(present)
         kill(node, powerCut: false, downtime)
         wipe(node)
+        // By its configuration alone it would found another cluster.
+        if options.nodes == 1 { nodes[node].joins = true }
         operations.wiped = node
     }
 
