@@ -41,7 +41,7 @@ extension ProcessTests {
             return files
         }
 
-        /// Acknowledged writes, some in a snapshot, of which every node has all.
+        /// Acknowledged writes, of which every node has all: most in a snapshot, the last in no one's.
         private func write(_ cluster: TestCluster) throws -> [String] {
             var keys: [String] = []
             for (number, node) in cluster.nodes.enumerated() {
@@ -52,6 +52,18 @@ extension ProcessTests {
                 }
                 #expect(try !client.call("BGSAVE").isError)
             }
+            let isSaved = eventually(within: .seconds(20)) {
+                try cluster.nodes.allSatisfy { node in
+                    try node.client().call("INFO", "persistence").string?
+                        .contains("rdb_bgsave_in_progress:0") == true
+                }
+            }
+            #expect(isSaved)
+            let client = try cluster.nodes[0].client()
+            for key in (0..<20).map({ "behind:\($0)" }) {
+                #expect(try client.call("SET", key, key) == .simple("OK"))
+                keys.append(key)
+            }
             let isEven = eventually(within: .seconds(10)) {
                 let ends = try cluster.nodes.map { node in
                     try node.client().call("INFO", "raft").string?
@@ -61,13 +73,6 @@ extension ProcessTests {
                 return ends.allSatisfy { $0 == ends[0] }
             }
             #expect(isEven)
-            let isSaved = eventually(within: .seconds(20)) {
-                try cluster.nodes.allSatisfy { node in
-                    try node.client().call("INFO", "persistence").string?
-                        .contains("rdb_bgsave_in_progress:0") == true
-                }
-            }
-            #expect(isSaved)
             usleep(500_000)
             return keys
         }
