@@ -33,11 +33,11 @@ public struct NodeLimits: Equatable, Sendable {
     /// Bytes of records in one append, unless a single one is larger.
     public var appendBytes = Limits.recordBytesMax
     /// Bytes of records on their way to one follower; one append at least.
-    public var inflightBytes = 4 << 20
+    public var inflightBytes = Limits.inflightBytesMax
     /// Bytes of entries of one group that wait for their commit; one entry at least.
-    public var uncommittedBytes = 64 << 20
+    public var uncommittedBytes = Limits.uncommittedBytesMax
     /// Bytes of one chunk of a group's log in memory.
-    public var logChunkBytes = 256 << 10
+    public var logChunkBytes = Limits.logChunkBytes
 
     public init() {}
 

@@ -8,6 +8,15 @@ public enum Limits {
     /// The longest payload of one entry.
     public static let payloadBytesMax = recordBytesMax - EntryRecord.headerBytes
 
+    /// Bytes of records on their way to one follower; then the leader waits for it.
+    public static let inflightBytesMax = 4 << 20
+
+    /// Bytes of records that wait for their commit; then proposals are refused as overloaded.
+    public static let uncommittedBytesMax = 64 << 20
+
+    /// Bytes of one chunk of the log in memory; what eviction frees at a time.
+    public static let logChunkBytes = 256 << 10
+
     /// Appends in flight to one follower, in messages. The byte window (`inflightBytesMax`) is the
     /// limit that counts; this one only bounds the memory that remembers them. At the edge the
     /// leader waits for acknowledgements.

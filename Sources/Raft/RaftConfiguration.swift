@@ -28,15 +28,14 @@ public struct RaftConfiguration: Sendable {
     /// appendfsync): a leader's log that contradicts what is committed here is counted then, else it
     /// stops the process.
     public var mayLoseEntries = false
-    /// Bytes of records on their way to one follower; then the leader waits for it.
-    public var inflightBytesMax = 4 << 20
+    /// As `Limits` says, or less.
+    public var inflightBytesMax = Limits.inflightBytesMax
     /// Bytes of records in one append, unless a single one is larger. At most
     /// `Limits.recordBytesMax`.
     public var appendBytesMax = Limits.recordBytesMax
-    /// Bytes of records that wait for their commit; then proposals are refused as overloaded.
-    public var uncommittedBytesMax = 64 << 20
-    /// Bytes of one chunk of the log in memory; what eviction frees at a time.
-    public var logChunkBytes = 256 << 10
+    /// As `Limits` says, or less.
+    public var uncommittedBytesMax = Limits.uncommittedBytesMax
+    public var logChunkBytes = Limits.logChunkBytes
 
     public init(id: NodeID, group: GroupID, members: [NodeID]) {
         self.id = id
