@@ -481,9 +481,11 @@ public struct Engine: ~Copyable {
     public var muteReason: String? { node.muteReason }
 
     /// Walks all structures and stops the process where one is broken.
-    public func checkInvariants() {
+    ///
+    /// - Parameter walksLogs: false leaves out the logs in memory.
+    public func checkInvariants(walksLogs: Bool = true) {
         for group in 0..<node.replicas.count {
-            node.replicas[group].core.checkInvariants()
+            node.replicas[group].core.checkInvariants(walksLog: walksLogs)
             invariant(
                 node.replicas[group].applied <= node.replicas[group].core.commit,
                 "applied beyond the commit")

@@ -38,6 +38,8 @@ final class SimulatedProcess {
     /// Bytes of a connection's output that wait in the host.
     var queued: [Int: Int] = [:]
     var turns = 0
+    /// It was asked to end.
+    private(set) var isEnding = false
     /// It was linked with a peer of another version.
     var hasMetOtherVersion = false
     /// Whether the turn under way took bytes of a client.
@@ -291,8 +293,6 @@ final class SimulatedProcess {
         engine.shutdown(now: now)
     }
 
-    private(set) var isEnding = false
-
     // The log thread and the liveness thread
 
     func syncStarted(now: Instant) { liveness.syncStarted(now: now) }
@@ -326,7 +326,7 @@ final class SimulatedProcess {
 
     // What checkers ask
 
-    func checkInvariants() { engine.checkInvariants() }
+    func checkInvariants(walksLogs: Bool) { engine.checkInvariants(walksLogs: walksLogs) }
 
     /// One reading per group, in the order of the groups.
     func readings() -> [ReplicaReading] {
