@@ -125,8 +125,7 @@ struct NodeBeginning {
             throw .unreadable("the cluster map is damaged: \(error)")
         }
         self.map = map
-        guard map.clusterVersion <= versions.upperBound, map.clusterVersion >= versions.lowerBound
-        else {
+        guard versions.contains(map.clusterVersion) else {
             throw .version(cluster: map.clusterVersion, spoken: versions)
         }
         // Once nodes have come or gone, the map alone says who there is.

@@ -112,20 +112,20 @@ extension NodeHost {
         var parameters = WALParameters(saltSeed: salt)
         parameters.tailBytesMax = configuration.raftLogCache
         parameters.segmentBytes = WALLimits.segmentBytes(forLogOf: configuration.walMaxSize)
+        let foundsAlone = configuration.members.count == 1 && !configuration.join
         do throws(LogStartError) {
-            let mayHavePeers = configuration.members.count > 1 || configuration.join
             let recovered: RecoveredLog
             do throws(LogStartError) {
-                recovered = try directory.recoverLog(parameters, mayRepair: mayHavePeers)
+                recovered = try directory.recoverLog(parameters, mayRepair: !foundsAlone)
             } catch {
                 // A node founded alone has peers since the first one was met.
-                guard case .log = error, !mayHavePeers, hasGrown(directory) else { throw error }
+                guard case .log = error, foundsAlone, hasGrown(directory) else { throw error }
                 recovered = try directory.recoverLog(parameters, mayRepair: true)
             }
             tell(recovered, Logger(sink))
             return recovered
         } catch {
-            guard case .log = error, configuration.members.count == 1, !configuration.join else {
+            guard case .log = error, foundsAlone else {
                 throw NodeStartError(error, in: configuration.dir)
             }
             // Peers would give back what is lost; without them it is for the operator to decide.

@@ -31,7 +31,7 @@ extension NodeState {
             try receiveMap(body, known, now: now)
             return
         }
-        guard map == nil, joining == nil, membership == .empty, isStarted, bootstrapBatch == nil,
+        guard joining == nil, membership == .empty, isStarted, bootstrapBatch == nil,
             let hello = links[index].applicant, hello.membership == .bound
         else { return }
         let map = try ClusterMap(decoding: body)
@@ -129,8 +129,7 @@ extension NodeState {
             guard links[index].submittedAt + .seconds(1) <= now.boot else { continue }
             links[index].submittedAt = now.boot
             guard let new = newcomer(hello, over: index) else { continue }
-            let known = map.members.last { $0.name == hello.name && !$0.isLeaving }
-            submit(.add(new, replacing: known?.id), now: now)
+            submit(.add(new, replacing: staying(named: hello.name)?.id.raw), now: now)
         }
         return isWaiting
     }
@@ -140,9 +139,7 @@ extension NodeState {
         let meeting = meetings.first { $0.number == links[index].dialed }
         guard
             let place = meeting.map({ ($0.host, $0.peerPort) })
-                ?? members.last(where: { $0.name == hello.name && !$0.isLeaving }).map({
-                    ($0.host, UInt16(clamping: $0.port))
-                })
+                ?? staying(named: hello.name).map({ ($0.host, UInt16(clamping: $0.port)) })
         else { return nil }
         return NodeChange.Newcomer(
             name: hello.name, host: place.0, peerPort: place.1, clientPort: hello.clientPort,

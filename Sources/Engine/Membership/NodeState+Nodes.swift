@@ -34,6 +34,11 @@ extension NodeState {
         }
     }
 
+    /// The node of a name that is not about to leave.
+    func staying(named name: String) -> Member? {
+        members.last { $0.name == name && !$0.isLeaving }
+    }
+
     /// The system group's map is a newer one.
     mutating func changeNodes(to next: ClusterMap, _ encoded: [UInt8], now: ClockReading) {
         guard let own = next.member(incarnation: incarnation.raw) else {

@@ -162,7 +162,7 @@ extension NodeState {
     /// who was left with the default name, and must not put an end to the member.
     private func objection(toNamesake hello: Hello, met dialed: NodeID?) -> String? {
         guard let meeting = meetings.first(where: { $0.number == dialed }),
-            let known = members.last(where: { $0.name == hello.name && !$0.isLeaving }),
+            let known = staying(named: hello.name),
             (known.host, known.port) != (meeting.host, Int(meeting.peerPort))
         else { return nil }
         return
