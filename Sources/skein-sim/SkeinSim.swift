@@ -257,6 +257,11 @@ struct Session {
         print("  replay with: \(replay)   (every event: --trace)")
     }
 
+    private mutating func complain(_ what: String) {
+        print("FAILED: \(what)")
+        failures += 1
+    }
+
     private mutating func printTotals() {
         let elapsed = max(0.001, Clock.seconds - started)
         print(
@@ -266,16 +271,12 @@ struct Session {
         print("progress: \(progress.summary)")
         for disaster in FaultOptions.Disaster.allCases
         where asked[disaster, default: 0] >= 10 && disaster.faults.allSatisfy({ faults[$0] == 0 }) {
-            print(
-                "FAILED: \(asked[disaster, default: 0]) runs asked for \(disaster), and none came")
-            failures += 1
+            complain("\(asked[disaster, default: 0]) runs asked for \(disaster), and none came")
         }
         // Some are rare: a read of old entries fails once in a hundred runs that ask for it.
         for fault in Fault.allCases
         where askedFaults[fault, default: 0] >= 100 && faults[fault] == 0 {
-            print(
-                "FAILED: \(askedFaults[fault, default: 0]) runs asked for \(fault), and none came")
-            failures += 1
+            complain("\(askedFaults[fault, default: 0]) runs asked for \(fault), and none came")
         }
         let hours = (simulatedSeconds / 36).rounded() / 100
         print(

@@ -41,10 +41,7 @@ struct ModelSituation: Sendable {
 extension ModelSituation {
     static let all: [ModelSituation] = [
         election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter, reads,
-        unwritten,
-        olderTerm,
-        replaced,
-        removal, settling, addition,
+        unwritten, olderTerm, replaced, removal, settling, addition,
     ]
 
     /// Nobody leads, everybody may campaign, disks are slow, processes end.
@@ -101,10 +98,7 @@ extension ModelSituation {
         situation.pings = [(1, 2)]
         situation.depth = (7, 13)
         situation.prepare = { world in
-            world.lead(1)
-            world.wait(.milliseconds(450))
-            world.perform(.tick(3))
-            world.drop()
+            world.leadUnheard(1, by: 3)
             world.exchange(1, 2)
         }
         return situation
@@ -118,10 +112,7 @@ extension ModelSituation {
         situation.pings = [(1, 2)]
         situation.depth = (6, 9)
         situation.prepare = { world in
-            world.lead(1)
-            world.wait(.milliseconds(450))
-            world.perform(.tick(3))
-            world.drop()
+            world.leadUnheard(1, by: 3)
             world.perform(.ping(1, 2))
             world.wait(.milliseconds(225))
         }

@@ -66,4 +66,12 @@ extension ModelWorld {
         for other in others { exchange(other, number) }
         settle()
     }
+
+    /// A node leads, and another one has not heard of it for so long that it looks for a leader.
+    func leadUnheard(_ number: Int, by other: Int) {
+        lead(number)
+        wait(.milliseconds(450))
+        perform(.tick(other))
+        drop()
+    }
 }

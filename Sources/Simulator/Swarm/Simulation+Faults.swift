@@ -181,16 +181,16 @@ extension Simulation {
 
     /// Asks the process to hand over and end.
     func shutDown(_ node: Int) {
-        guard let process = nodes[node].process, !process.isTurning else { return }
-        counts.add(.shutdown)
-        askToEnd(node)
+        if askToEnd(node) { counts.add(.shutdown) }
     }
 
-    /// Asks the process to end, unless it is amid a turn.
-    func askToEnd(_ node: Int) {
-        guard let process = nodes[node].process, !process.isTurning else { return }
+    /// Asks the process to end, unless it is amid a turn; whether it was asked.
+    @discardableResult
+    func askToEnd(_ node: Int) -> Bool {
+        guard let process = nodes[node].process, !process.isTurning else { return false }
         process.shutDown(now: nodes[node].clock.reading(at: now))
         wake(node, at: now)
+        return true
     }
 
     func scheduleRestart(_ node: Int) {

@@ -40,7 +40,7 @@ extension Simulation {
 
     /// Whether there is a cluster. A founder that is lost before leaves none, for good.
     private var isFormed: Bool {
-        presentNodes.contains { nodes[$0].process?.readings().count == options.groups + 1 }
+        presentNodes.contains { nodes[$0].process.map(hasAllGroups) ?? false }
     }
 
     func remove(_ node: Int) {

@@ -126,15 +126,19 @@ extension Simulation {
         let node = nodes[number]
         guard node.damage == nil, node.gap == nil, let process = node.process else { return false }
         return process.isMember && !process.isUnderRepair && !process.lacksState
-            && !process.mayLackEntries && !process.isChanging
-            && process.readings().count == options.groups + 1
+            && !process.mayLackEntries && !process.isChanging && hasAllGroups(process)
+    }
+
+    /// Whether the process knows of a cluster, and so of its groups.
+    func hasAllGroups(_ process: SimulatedProcess) -> Bool {
+        process.readings().count == options.groups + 1
     }
 
     func isReady(_ core: [Int]) -> Bool {
         core.allSatisfy { number in
             guard let process = nodes[number].process, !process.isEnding else { return false }
             return process.isMember && process.hasStates && !process.isUnderRepair
-                && !process.mayLackEntries && process.readings().count == options.groups + 1
+                && !process.mayLackEntries && hasAllGroups(process)
         }
     }
 
