@@ -28,6 +28,7 @@ extension Simulation {
                 repairCut: phase == .safety ? repairCut : 0, now: reading)
         } catch is SimulatedProcess.RepairCut {
             counts.add(.repairCut)
+            noteUnmet(node)
             scheduleRestart(number)
             return
         } catch {

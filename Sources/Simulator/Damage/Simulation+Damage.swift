@@ -67,6 +67,14 @@ extension Simulation {
         return true
     }
 
+    /// A start was cut off amid its repair: what it had to find is to be found by the next one.
+    func noteUnmet(_ node: SimulatedNode) {
+        guard let flips = node.damage?.flips else { return }
+        for index in flips.indices where flips[index].life == node.life - 1 {
+            node.damage?.flips[index].life = node.life
+        }
+    }
+
     /// A process was started.
     func noteFindings(of process: SimulatedProcess, on number: Int) {
         let node = nodes[number]
