@@ -56,6 +56,7 @@ extension RaftCore {
         setRole(.candidate, effects: &effects)
         granted.removeAll(keepingCapacity: true)
         electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
+        electionEnd = electionDeadline
         // Held until the vote and the whole log are durable: otherwise a crash could leave a
         // candidate of the same term with a shorter log than the one that it was voted for.
         for peer in asked {
@@ -128,6 +129,13 @@ extension RaftCore {
         return now < contact + configuration.electionTimeout
     }
 
+    /// Whether another one is being elected with this replica's vote. Votes count when they are durable:
+    /// where disks are slow, whoever asks next would end each election before it succeeds.
+    private func isElecting(otherThan sender: NodeID, now: Instant) -> Bool {
+        guard let electionEnd, vote != sender else { return false }
+        return now < electionEnd
+    }
+
     /// Whether a log that ends so is at least as good as this one (paper, 5.4.1).
     func isUpToDate(lastIndex: LogIndex, lastTerm: Term) -> Bool {
         lastTerm > log.lastTerm || (lastTerm == log.lastTerm && lastIndex >= log.lastIndex)
@@ -177,6 +185,7 @@ extension RaftCore {
         let stands = hasLiveLeader(now: now, liveness: liveness)
         let isGranted =
             !isBarred(now: now) && senderTerm >= term && !stands
+            && !isElecting(otherThan: sender, now: now)
             && isUpToDate(lastIndex: lastIndex, lastTerm: lastTerm)
         send(
             .preVoteReply(requested: senderTerm, granted: isGranted), to: sender,
@@ -256,6 +265,7 @@ extension RaftCore {
         vote = sender
         setRole(.follower, effects: &effects)
         electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
+        electionEnd = electionDeadline
         pendingReason = .retry
         sendWhenDurable(.voteReply(granted: true), to: sender)
     }

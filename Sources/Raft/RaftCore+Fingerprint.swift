@@ -36,6 +36,7 @@ extension RaftCore {
             clock.encode(due: due, into: &buffer)
         }
         clock.encode(due: changeCheckAt, into: &buffer)
+        clock.encode(due: electionEnd ?? .distantFuture, into: &buffer)
         clock.encode(past: electedAt, into: &buffer)
         buffer.append(littleEndian: jitter.nanoseconds)
         for node in granted.sorted() + [NodeID(0)] + downLinks.sorted() {

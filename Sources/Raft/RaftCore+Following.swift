@@ -105,6 +105,7 @@ extension RaftCore {
             setTerm(senderTerm, effects: &effects)
         }
         setRole(.follower, effects: &effects)
+        electionEnd = nil
         if followed == nil {
             followed = Followed(
                 leader: sender, boot: liveness.boot(of: sender), quoted: nil, since: now)

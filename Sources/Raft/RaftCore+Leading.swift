@@ -36,6 +36,7 @@ extension RaftCore {
         roundOpen = false
         confirmedReadRound = 0
         electionDeadline = .distantFuture
+        electionEnd = nil
         quorumCheckAt = isAlone ? .distantFuture : now + configuration.electionTimeout
         progress.removeAll(keepingCapacity: true)
         for peer in peers { progress.append(newProgress(of: peer)) }

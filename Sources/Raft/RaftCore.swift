@@ -120,6 +120,9 @@ public struct RaftCore: ~Copyable {
     /// The leader's commit index, as far as it was told.
     var leaderCommit: LogIndex = 0
     var electionDeadline: Instant
+    /// The election of this term in which this replica voted is given so long to succeed; nil when it did,
+    /// or when there is none.
+    var electionEnd: Instant?
     /// Random part of the election timeout while following.
     var jitter = Interval(nanoseconds: 0)
     /// Who gave this candidate its vote or pre-vote.
@@ -357,6 +360,7 @@ public struct RaftCore: ~Copyable {
         invariant(role != .leader, "a leader steps down before it leaves its term")
         self.term = term
         vote = nil
+        electionEnd = nil
         followed = nil
         verified = 0
         acknowledged = 0
