@@ -40,7 +40,9 @@ extension Simulation {
     }
 
     private func dialEnds(_ number: Int) {
-        guard let connection = network.connection(number) else { return }
+        guard let connection = network.connection(number), connection.states[0] == .waiting else {
+            return
+        }
         var acceptor: Int?
         if case .node(let node) = connection.sides[1] { acceptor = nodes[node].process?.life }
         let isOpen = network.dialEnds(number, acceptor: acceptor)

@@ -54,6 +54,14 @@ struct Pipe {
         return arrivals
     }
 
+    /// What is on its way arrives by `moment` at the latest.
+    mutating func hurry(to moment: Moment) {
+        lastArrival = min(lastArrival, moment)
+        for index in inFlight.indices {
+            inFlight[index].arrival = min(inFlight[index].arrival, moment)
+        }
+    }
+
     /// Takes the next chunk that has arrived by `now`.
     mutating func arrived(now: Moment) -> [UInt8]? {
         guard let first = inFlight.first, first.arrival <= now else { return nil }

@@ -107,6 +107,22 @@ struct VirtualNetwork {
     /// Delays everything that leaves in a direction from now on until `until`.
     mutating func clog(from: Int, to: Int, until: Moment) { clogged[index(from, to)] = until }
 
+    /// Ends all clogs: also what left before that arrives in the usual time, and dials end in it.
+    mutating func unclog(now: Moment) {
+        for index in clogged.indices { clogged[index] = .zero }
+        let latest = now + options.delay.upperBound
+        for number in live {
+            guard let connection = connections[number], connection.isPeerLink else { continue }
+            if connection.states[0] == .waiting {
+                wishes.append((.dialEnds(connection: number), latest + options.delay.upperBound))
+            }
+            for end in 0...1 where !connection.pipes[end].inFlight.isEmpty {
+                connections[number]?.pipes[end].hurry(to: latest)
+                wishes.append((.arrival(connection: number, end: end), latest))
+            }
+        }
+    }
+
     mutating func slowDown(from: Int, to: Int, by extra: Interval) {
         extraDelay[index(from, to)] = extra
     }

@@ -95,10 +95,8 @@ struct LogThread {
         mayWrite: Bool = true
     ) -> Begun {
         guard !isWorking else { return .nothing }
-        // Batches that change the state, too, have their copy written together with this one.
-        if queue.first?.stateCopy == nil,
-            let copy = WALStateCopy.newest(of: copies, behind: writtenCopy)
-        {
+        // Of batches that became durable together one copy is written, before the next batches are.
+        if let copy = WALStateCopy.newest(of: copies, behind: writtenCopy) {
             disk.write(copy)
             copies.removeAll()
             writtenCopy = copy

@@ -243,10 +243,10 @@ extension Simulation {
         for from in nodeNumbers {
             for to in nodeNumbers where to != from {
                 network.unblock(from: from, to: to, now: now)
-                network.clog(from: from, to: to, until: .zero)
                 network.slowDown(from: from, to: to, by: Interval(nanoseconds: 0))
             }
         }
+        network.unclog(now: now)
         // A frame that was dropped would never have been dropped by TCP: what is left waiting for
         // one gets a new connection, as it would from a real break.
         for number in network.live where network.connection(number)?.isPeerLink == true {

@@ -85,6 +85,13 @@ public struct SwarmOptions: Sendable {
         safety = .seconds(Int64(random.integer(8...25)))
         drawNetwork(&random)
         disk = DiskOptions(&random)
+        // A vote is four syncs one after the other: of the log and the copy of the small state, at the
+        // candidate and then at a voter. No timeout below that elects anybody.
+        let vote = Interval(nanoseconds: 4 * disk.sync.upperBound.nanoseconds)
+        if electionTimeout < vote {
+            electionTimeout = .milliseconds(300)
+            heartbeat = Interval(nanoseconds: electionTimeout.nanoseconds / 4)
+        }
         drawClients(&random)
         faults = FaultOptions(&random, nodes: nodes)
         // Drawn last: what came earlier in the life of the simulator is as it was.
