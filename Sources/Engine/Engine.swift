@@ -525,8 +525,10 @@ public struct Engine: ~Copyable {
     }
 
     /// The host has carried out what the turn led to, and goes to sleep.
-    public mutating func turnEnded(at now: Instant) {
-        node.statistics.turns.end(at: now)
+    ///
+    /// - Parameter used: processor time of the loop's thread since it did so before.
+    public mutating func turnEnded(at now: Instant, used: Interval) {
+        node.statistics.turns.end(at: now, used: used)
     }
 
     // MARK: Inside a turn

@@ -21,7 +21,9 @@ extension NodeHost {
         // Flushing may have made work: a limit was passed, a session can go on.
         let isWorkLeft = engine.hasMoreWork || !engine.outbox.sessionsToClose.isEmpty
         let end = bootInstant()
-        engine.turnEnded(at: end)
+        let used = threadTime()
+        engine.turnEnded(at: end, used: used - threadTimeBefore)
+        threadTimeBefore = used
         turn.sleep(until: engine.nextDeadline, now: end, hasMoreWork: isWorkLeft)
     }
 

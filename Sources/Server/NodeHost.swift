@@ -39,6 +39,8 @@ public final class NodeHost {
 
     let turn: TurnTimers
     var spare = SpareLists()
+    /// What the loop's thread had used at the end of the turn before.
+    var threadTimeBefore = Interval(nanoseconds: 0)
     private var signals: [SignalWatcher] = []
     private var signalsReceived = 0
     private var lines = LineBudget()

@@ -26,6 +26,14 @@ enum SystemClock {
     }
 }
 
+/// Processor time that the calling thread has used so far.
+func threadTime() -> Interval {
+    var time = timespec()
+    let status = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    invariant(status == 0, "the thread's clock cannot be read")
+    return Interval(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+}
+
 /// CLOCK_BOOTTIME as the engine's `Instant`: runs on through suspend, read freshly.
 func bootInstant() -> Instant {
     var time = timespec()

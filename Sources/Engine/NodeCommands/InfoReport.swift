@@ -166,6 +166,7 @@ enum InfoReport {
             "eventloop_cycles:\(counts.turns.count)",
             "eventloop_duration_sum:\(counts.turns.total.nanoseconds / 1000)",
             "eventloop_duration_max:\(counts.turns.longest.nanoseconds / 1000)",
+            "eventloop_cpu_max:\(counts.turns.busiest.nanoseconds / 1000)",
             "total_error_replies:\(node.commandStatistics.errors.total)",
             "total_reads_processed:\(counts.clientReads)",
             "total_writes_processed:\(counts.clientWrites)",

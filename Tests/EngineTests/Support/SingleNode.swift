@@ -42,10 +42,12 @@ final class SingleNode {
     }
 
     /// The clock stands still during a turn, but for the time that carrying it out takes.
-    func endTurn(carriedOutIn time: Interval = .microseconds(0)) {
+    func endTurn(
+        carriedOutIn time: Interval = .microseconds(0), using used: Interval = .microseconds(0)
+    ) {
         engine.endTurn(now: now)
         now.boot = now.boot + time
-        engine.turnEnded(at: now.boot)
+        engine.turnEnded(at: now.boot, used: used)
         if let batch = engine.outbox.batch.take() { undurable.append(batch.number) }
         lines += engine.outbox.lines.map(\.text)
         engine.outbox.lines.removeAll()
