@@ -23,6 +23,10 @@ extension Scenario {
             "relaxed-everysec", "what a second has passed over survives all machines",
             options: everySecond, play: secondPassed),
         Scenario(
+            "relaxed-map",
+            "all machines go down when a node has come or gone: the cluster's map never goes back",
+            options: relaxedWithSpares, play: mapIsKept),
+        Scenario(
             "relaxed-clean-stop", "what was acknowledged before clean stops survives all machines",
             options: relaxed, play: cleanStops),
     ]
@@ -31,6 +35,12 @@ extension Scenario {
         var options = threeNodes()
         options.disk.mode = .no
         options.disk.survival = 0
+        return options
+    }
+
+    private static func relaxedWithSpares() -> SwarmOptions {
+        var options = relaxed()
+        options.spares = 2
         return options
     }
 
@@ -177,6 +187,38 @@ extension Scenario {
         stage.met(
             "machines that went down under unsynced writes",
             times: stage.simulation.counts[.unsyncedCut])
+    }
+
+    /// The system group is synced in every mode; what it has committed is never overtaken.
+    private static func mapIsKept(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        func members(_ node: Int) -> [Int] {
+            (simulation.nodes[node].process?.memberIDs ?? []).sorted()
+        }
+        for round in 0..<6 {
+            let leader = try stage.waitForLeader()
+            let before = members(leader)
+            if round % 2 == 0 {
+                simulation.join()
+            } else {
+                simulation.remove(simulation.presentNodes.first { $0 != leader } ?? leader)
+            }
+            simulation.operatorActs()
+            try stage.wait("a node to know of the change") {
+                simulation.presentNodes.contains { ![[], before].contains(members($0)) }
+            }
+            let after = simulation.presentNodes.map(members).first { ![[], before].contains($0) }
+            let nodes = stage.nodes.filter { simulation.nodes[$0].isUp }
+            for node in nodes { stage.kill(node, powerCut: true) }
+            for node in nodes { stage.start(node) }
+            try stage.wait("all to know of it still", within: .seconds(20)) {
+                simulation.presentNodes.allSatisfy { members($0) == after }
+            }
+            try finishOperations(stage)
+            stage.met("changes of the map, known to a node when all machines went down")
+        }
+        try stage.require(
+            simulation.counts[.majorityLoss] > 0, "no machine lost unsynced writes")
     }
 
     private static func cleanStops(_ stage: Stage) throws(ScenarioError) {
