@@ -153,6 +153,10 @@ extension NodeState {
     /// Carries out what a group's events led to: applies, answers, drops what a lost leadership
     /// left behind.
     mutating func settle(_ group: Int, sessions: inout SessionTable, now: ClockReading) {
+        if replicas[group].effects.overtaken {
+            replicas[group].effects.overtaken = false
+            overtaken(group, now: now)
+        }
         if replicas[group].effects.roleChanged { roleChanged(group, now: now) }
         if replicas[group].effects.leaderChanged {
             let leader = replicas[group].core.leader.map { name(of: $0) } ?? "none"
@@ -177,13 +181,6 @@ extension NodeState {
         }
         if let failure = replicas[group].failure { fail(failure) }
         reportAudits(group, now: now)
-        if replicas[group].core.overruled > 0 {
-            // Possible only when a majority of machines went down at once with appendfsync relaxed: the
-            // others have begun another history. A restart takes it over, since nothing is applied then.
-            fail(
-                "the cluster went on without entries of \(replicas[group].group) that were applied here, because too many members lost unsynced writes: start this node again"
-            )
-        }
         replicas[group].core.evictLog(
             toBytes: configuration.raftLogCache / replicas.count, applied: replicas[group].applied)
         serveBacklog(group, now: now)

@@ -25,8 +25,8 @@ public struct RaftConfiguration: Sendable {
     /// Whether reads may rely on the leader lease; without it each turn's reads cost a round.
     public var readLease = true
     /// Whether acknowledged entries may be lost when a majority of machines goes down (relaxed
-    /// appendfsync): a leader's log that contradicts what is committed here is counted then, else it
-    /// stops the process.
+    /// appendfsync). What is committed here can be contradicted by what the others have committed then, and
+    /// gives way: see `RaftCore+Overtaking.swift`.
     public var mayLoseEntries = false
     /// As `Limits` says, or less.
     public var inflightBytesMax = Limits.inflightBytesMax

@@ -67,9 +67,17 @@ extension RaftCore {
             setRole(.follower, effects: &effects)
             electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
         }
+        let before = commit
         begin(after: index, term: snapshotTerm, members: members)
+        // Of another history no more than this is known to be committed.
+        if isOvertaken { commit = index }
+        if commit < before {
+            committedMembers = history.asOf(commit)
+            effects.membersChanged = true
+        }
         adoptNewestMembers(now: now, effects: &effects)
         needsSnapshot = false
+        isOvertaken = false
         if index > commit {
             commit = index
             effects.commitAdvanced = true
@@ -104,8 +112,8 @@ extension RaftCore {
     }
 
     /// A replica that lost its state can use only a snapshot that ends here or later: entries between
-    /// that end and the log's start would be missing.
-    public var snapshotFloor: LogIndex { log.firstIndex - 1 }
+    /// that end and the log's start would be missing. Of a log that was overtaken nothing is kept.
+    public var snapshotFloor: LogIndex { isOvertaken ? 0 : log.firstIndex - 1 }
 
     /// Begins with the snapshot that a restart found.
     mutating func startFrom(_ index: LogIndex, _ snapshotTerm: Term) {
@@ -129,12 +137,22 @@ extension RaftCore {
         }
         // Without its state a log may not know the term of the entry that it begins behind.
         let isUnknown = needsSnapshot && log.term(at: index) == 0
+        // A snapshot that contradicts what is committed here is as good a proof as any.
+        let isOvertaken = needsSnapshot && configuration.mayLoseEntries
         invariant(
-            index > commit || isUnknown, "a snapshot contradicts the committed entry \(index)")
+            index > commit || isUnknown || isOvertaken,
+            "a snapshot contradicts the committed entry \(index)")
         log.restart(after: index, term: term)
-        // What this log said behind its commit index may never have happened.
-        if members == nil { history.truncate(from: commit + 1) }
-        history.compact(upTo: .max, members: members)
+        if index < commit, isOvertaken {
+            commit = index
+            // nil: they had never changed then, whatever was after.
+            history = MembersHistory(
+                base: members ?? GroupMembers(voters: configuration.members))
+        } else {
+            // What this log said behind its commit index may never have happened.
+            if members == nil { history.truncate(from: commit + 1) }
+            history.compact(upTo: .max, members: members)
+        }
         durability.begin(after: index, term: term, replaced: true)
         // What was acknowledged of the old log was true then; nothing more is said about it.
         verified = 0

@@ -73,14 +73,21 @@ struct Staging: ~Copyable, Sendable {
 extension RaftCore {
     /// Asks for committed entries that are no longer in memory, for the applier. The answer comes
     /// through `fetched` and is the host's to use; returns the id that it will carry.
+    ///
+    /// What is in memory is not asked for, though committed: it may have replaced other entries in this
+    /// very turn, which are what the disk holds there until the turn's operations are written.
     public mutating func requestEntries(
         from index: LogIndex, upTo last: LogIndex, maxBytes: Int, effects: inout RaftEffects
     ) -> UInt64 {
-        invariant(index >= log.firstIndex && index <= last && last <= commit, "a fetch of nothing")
+        invariant(
+            index >= log.firstIndex && index <= last && last <= commit
+                && index < log.firstInMemory,
+            "a fetch of nothing")
         lastFetch += 1
         effects.fetches.append(
             LogFetch(
-                id: lastFetch, purpose: .apply, from: index, upTo: last, maxBytes: maxBytes))
+                id: lastFetch, purpose: .apply, from: index,
+                upTo: min(last, log.firstInMemory - 1), maxBytes: maxBytes))
         return lastFetch
     }
 

@@ -29,7 +29,8 @@ extension RaftCore {
         }
         for round in [roundSeen, round, confirmedReadRound] { buffer.append(littleEndian: round) }
         for flag in [
-            needsSnapshot, votesWithoutState, isLogWhole, isMuted, replyOwed, isRemoved, mustLeave,
+            needsSnapshot, isOvertaken, votesWithoutState, isLogWhole, isMuted, replyOwed,
+            isRemoved, mustLeave,
             leaseVoid, roundOpen,
         ] { buffer.append(flag ? 1 : 0) }
         for due in [probeAt, silentUntil, electionDeadline, knownLeaseEnd, quorumCheckAt] {

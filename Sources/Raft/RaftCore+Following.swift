@@ -24,16 +24,19 @@ extension RaftCore {
         invariant(
             senderTerm > term || followed == nil || followed?.leader == sender,
             "two leaders in term \(term): \(sender) and another one")
-        // A leader that was deposed before what it contradicts was committed. Learning of that from a
-        // snapshot raises no term, so its term can be this one; it needs no answer.
-        if run.contradicts {
-            if configuration.mayLoseEntries { overruled += 1 } else { contradictions += 1 }
-            return
+        // A leader that was deposed before what it contradicts was committed: learning of that from a
+        // snapshot raises no term, so its term can be this one. It needs no answer. Or entries were lost.
+        let showsLoss = run.contradicted.map { isProofOfLoss($0, append) } ?? false
+        if run.contradicted != nil {
+            contradictions += 1
+            guard showsLoss || needsSnapshot else { return }
         }
         follow(sender, term: senderTerm, now: now, liveness: liveness, effects: &effects)
+        if showsLoss { noteOvertaken(effects: &effects) }
 
         roundIsNew(append.readRound)
-        if needsSnapshot {
+        // Without a state, or with one of another history, nothing can be taken.
+        if needsSnapshot || isOvertaken {
             if append.wantsReply || !entries.isEmpty { replyOwed = true }
             leaderCommit = max(leaderCommit, append.commit)
             return
@@ -65,14 +68,14 @@ extension RaftCore {
     }
 
     /// Verifies records before anything changes: whole, contiguous, of possible terms. Tells the last
-    /// index, and whether anything in the append contradicts what is committed here.
+    /// index, and the first place where the append contradicts what is committed here.
     private func validate(
         _ entries: Span<UInt8>, of append: RaftMessage.Append, term: Term
-    ) throws(DecodeError) -> (last: LogIndex, contradicts: Bool) {
+    ) throws(DecodeError) -> (last: LogIndex, contradicted: LogIndex?) {
         var records = EntryRecords(entries)
         var index = append.previousIndex
         var previousTerm = append.previousTerm
-        var contradicts = isContradicted(index, previousTerm)
+        var contradicted = isContradicted(index, previousTerm) ? index : nil
         while let entry = try records.next() {
             guard entry.index == index &+ 1 else { throw .invalid("entry index") }
             guard entry.term >= previousTerm, entry.term <= term else {
@@ -81,16 +84,24 @@ extension RaftCore {
             index = entry.index
             previousTerm = entry.term
             _ = try GroupMembers(entry: entry)
-            if index <= commit, isContradicted(index, previousTerm) { contradicts = true }
+            if contradicted == nil, isContradicted(index, previousTerm) { contradicted = index }
         }
-        return (index, contradicts)
+        return (index, contradicted)
     }
 
     /// Whether another entry than the one of `term` is committed at `index`, as far as the log tells. What
     /// it says of the entry before its first is not always known (term 0) without the state that ends there.
     private func isContradicted(_ index: LogIndex, _ term: Term) -> Bool {
-        guard index <= commit, !needsSnapshot, let mine = log.term(at: index) else { return false }
-        return mine != term
+        guard index <= commit else { return false }
+        if needsSnapshot {
+            guard configuration.mayLoseEntries, !isOvertaken else { return false }
+        }
+        guard let mine = log.term(at: index) else {
+            // Before the log's start: terms never decrease on the way there.
+            return configuration.mayLoseEntries && log.precedingTerm > 0
+                && term > log.precedingTerm
+        }
+        return mine != term && !(needsSnapshot && mine == 0)
     }
 
     /// Recognises the leader of `senderTerm`, entering the term if need be.
@@ -168,12 +179,8 @@ extension RaftCore {
             if let mine = log.term(at: entry.index) {
                 if mine == entry.term { continue }
                 invariant(
-                    entry.index > commit || configuration.mayLoseEntries,
+                    entry.index > commit,
                     "a committed entry \(entry.index) conflicts with the leader's log")
-                guard entry.index > commit else {
-                    overruled += 1
-                    return entry.index - 1
-                }
                 log.truncate(from: entry.index)
                 history.truncate(from: entry.index)
                 durability.truncate(from: entry.index)

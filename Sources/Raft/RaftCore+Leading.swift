@@ -182,10 +182,11 @@ extension RaftCore {
     private mutating func handleStartsLater(
         _ reply: RaftMessage.AppendReply, at position: Int
     ) {
-        guard reply.hintIndex > progress[position].match, reply.hintIndex <= log.lastIndex else {
+        guard reply.hintIndex > progress[position].match else { return }
+        if contradictsHint(reply) {
+            showContradiction(reply, at: position)
             return
         }
-        if let mine = log.term(at: reply.hintIndex), mine != reply.hintTerm { return }
         // Said about an old append; what was sent since goes on from there.
         if progress[position].state == .replicate, reply.hintIndex < progress[position].next {
             return
@@ -341,6 +342,7 @@ extension RaftCore {
 
     /// Asks a follower where it stands, as far back as this log tells.
     mutating func searchAgain(_ position: Int) {
+        if isBeyondLog(position) { return showEnd(to: position) }
         progress[position].search(
             from: max(progress[position].match + 1, log.firstIndex), empty: true)
     }

@@ -21,10 +21,13 @@ extension RaftCore {
     ) {
         guard role == .leader, let position = position(of: peer),
             // It went on by itself meanwhile.
-            progress[position].state != .replicate,
-            // Nobody has more that is committed than the leader; unless this one was deposed.
-            index <= log.lastIndex
+            progress[position].state != .replicate
         else { return }
+        // Nobody has more that is committed than the leader; unless this one was deposed, or more was lost.
+        guard index <= log.lastIndex else {
+            if configuration.mayLoseEntries { showEnd(to: position) }
+            return
+        }
         progress[position].waitingSince = nil
         progress[position].search(
             from: max(index, progress[position].match) + 1, empty: false)

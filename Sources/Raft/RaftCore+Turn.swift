@@ -75,6 +75,7 @@ extension RaftCore {
     public mutating func endTurn(
         now: Instant, liveness: PairLiveness, effects: inout RaftEffects
     ) {
+        invariant(!isOvertaken || needsSnapshot, "a state that was overtaken is kept")
         staging.forgetOffered()
         noteCommittedMembers(now: now, effects: &effects)
         advanceChange(now: now, liveness: liveness, effects: &effects)

@@ -32,7 +32,8 @@ internal import DequeModule
 /// - The leader counts itself at `durable`, by the same path in a group of one (S9).
 ///
 /// Numbered invariants, beside those of `RaftLog`, `Progress` and `PairLiveness`:
-///  R1  `commit <= log.lastIndex`; entries up to `commit` are never truncated.
+///  R1  `commit <= log.lastIndex`; entries up to `commit` are never truncated, and `commit` never goes
+///      back, but for a replica that was overtaken (`RaftCore+Overtaking.swift`).
 ///  R2  `durableIndex <= submittedIndex <= log.lastIndex`: a truncation lowers the first two at once,
 ///      and clamps the completions still under way, so that no completion of a replaced entry
 ///      counts (S6 a, b).
@@ -79,12 +80,16 @@ public struct RaftCore: ~Copyable {
     public internal(set) var commit: LogIndex
     /// The state is lost, and only a leader's snapshot brings it back (R8).
     public internal(set) var needsSnapshot = false
+    /// What is committed here is not what the cluster has committed: see `RaftCore+Overtaking.swift`.
+    /// Until `install`.
+    public internal(set) var isOvertaken = false
     /// A replica without a state whose log is whole may vote: a vote is about the log.
     var votesWithoutState = false
     /// Whether the log holds all that this replica ever acknowledged (R9).
     public internal(set) var isLogWhole = true
     /// Appends that contradicted what is committed here, and were dropped: of a deposed leader that does
-    /// not know it yet. Many of them mean that the replicas' histories are not one; for INFO.
+    /// not know it yet, or see `isOvertaken`. Many of them mean that the replicas' histories are not one;
+    /// for INFO.
     public internal(set) var contradictions: UInt64 = 0
     /// Why this replica campaigned last.
     public internal(set) var electionReason = ElectionReason.none
@@ -114,9 +119,6 @@ public struct RaftCore: ~Copyable {
     // Election.
     /// Until when this replica neither votes nor campaigns, after a restart (L5).
     private(set) var silentUntil: Instant
-    /// Appends of a leader whose history lacks what is committed here: possible only where entries may
-    /// be lost; see `RaftConfiguration.mayLoseEntries`.
-    public internal(set) var overruled: UInt64 = 0
     /// The leader's commit index, as far as it was told.
     var leaderCommit: LogIndex = 0
     var electionDeadline: Instant

@@ -5,7 +5,8 @@ public enum RaftIO: Equatable, Sendable {
     case hardState(term: Term, vote: NodeID?)
     /// The log begins behind entry `index`, which has `term`: a durable snapshot holds what is before.
     /// Not `keepingRest`: nothing of the log as it is on disk counts any more; what lies behind `index`
-    /// is appended anew. Always synced, whatever the mode.
+    /// is appended anew. Always synced, whatever the mode. A log that was overtaken can begin earlier than
+    /// before, never keeping the rest.
     case start(index: LogIndex, term: Term, keepingRest: Bool)
     /// Forget all entries from this index on.
     case truncate(from: LogIndex)
@@ -175,6 +176,9 @@ public struct RaftEffects: Sendable {
     /// The change of members that this leader had under way is over. A leadership that ends before says
     /// nothing: the next leader goes on.
     public var changeEnded: ChangeOutcome?
+    /// What is committed here is not what the cluster has committed (`RaftCore.isOvertaken`): the state and
+    /// all snapshots are worth nothing. The host owes what `RaftCore+Overtaking.swift` says, in this turn.
+    public var overtaken = false
     /// This replica is no member any more, as of a committed entry. It has let go of any leadership and
     /// takes part in nothing; the host may forget it, with its log.
     public var removed = false
@@ -185,7 +189,8 @@ public struct RaftEffects: Sendable {
     public var isEmpty: Bool {
         io.isEmpty && messages.isEmpty && fetches.isEmpty && snapshotsWanted.isEmpty
             && !roleChanged && !leaderChanged && !commitAdvanced && !readRoundConfirmed
-            && !transferFailed && !membersChanged && changeEnded == nil && !removed
+            && !transferFailed && !membersChanged && changeEnded == nil && !overtaken
+            && !removed
     }
 
     /// Forgets everything, keeps the memory.
@@ -201,6 +206,7 @@ public struct RaftEffects: Sendable {
         transferFailed = false
         membersChanged = false
         changeEnded = nil
+        overtaken = false
         removed = false
     }
 }

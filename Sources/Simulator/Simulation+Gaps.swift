@@ -76,8 +76,16 @@ extension Simulation {
         }
     }
 
-    /// Whether a process may end so: its state was overtaken by another history.
-    func isContradiction(_ reason: String) -> Bool {
-        checker.hasLost && reason.hasPrefix("the cluster went on without entries")
+    /// A replica's state was overtaken by another history, says its node in `line`.
+    func noteOvertaken(_ number: Int, _ line: String) {
+        counts.add(.contradicted)
+        guard checker.hasLost,
+            let group = line.split(separator: " ").first(where: { $0.hasPrefix("group=g") }),
+            let group = UInt32(group.dropFirst("group=g".count)), group > 0
+        else {
+            fail("gap", "node \(number) gives up a state that nothing was lost of: \(line)")
+            return
+        }
+        checker.overtaken(node: number, life: nodes[number].life, group: group)
     }
 }

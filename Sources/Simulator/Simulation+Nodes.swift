@@ -154,7 +154,10 @@ extension Simulation {
         for line in outbound.lines {
             node.note("\(now) \(line)")
             if line.contains("snapshot-damaged") { counts.add(.snapshotDamaged) }
-            if line.contains("state-lost") { counts.add(.stateLost) }
+            if line.contains("state-lost") {
+                counts.add(.stateLost)
+                if line.contains("the cluster went on without") { noteOvertaken(node.number, line) }
+            }
             if line.contains("snapshot-receive ") { process.isInstalling = true }
             if line.contains("snapshot-loaded ") { process.isInstalling = false }
             if line.contains("log-cut"), let batch = outbound.batches.last {
@@ -216,9 +219,6 @@ extension Simulation {
         switch exit {
         case .orderly:
             if node.gap == nil { node.isUnclean = false }
-            scheduleRestart(node.number)
-        case .fatal(let reason) where isContradiction(reason):
-            counts.add(.contradicted)
             scheduleRestart(node.number)
         case .fatal(let reason) where expectsRefusal == node.number:
             node.refusal = reason

@@ -88,9 +88,13 @@ struct GroupIndex {
         return removed
     }
 
-    /// Lets the log begin behind `index`. Returns how many points went.
+    /// Lets the log begin behind `index`; before where it began only if it is empty. Returns how many
+    /// points went.
     mutating func start(after index: LogIndex, term: Term) -> Int {
-        invariant(index + 1 >= first, "a log's start goes back")
+        if index + 1 < first {
+            invariant(last < first, "the start of a log with entries goes back")
+            last = index
+        }
         first = index + 1
         precedingTerm = term
         let before = points.count

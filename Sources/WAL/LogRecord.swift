@@ -48,7 +48,8 @@
 //
 // How the log stays bounded. A *start* record says that a group's log begins behind an index from
 // now on: what stands before is in a durable snapshot. A start at or above the group's last index
-// empties its log. Every segment opens with a *checkpoint*: the small state of all groups (term,
+// empties its log; a start before the first one is of another history (relaxed appendfsync, see
+// RaftCore+Overtaking.swift), and comes when the log was emptied. Every segment opens with a *checkpoint*: the small state of all groups (term,
 // vote, start, last index) and the node's own records, as of its beginning. So any prefix of the
 // segments can go as soon as no group needs an entry in it. Nothing else says which segments may be
 // missing: a log that is complete without them did not need them. The file of such a segment is
@@ -64,8 +65,8 @@
 //     in the relaxed appendfsync modes too.
 //  W5 A salt is random per run and mixed per segment; the log identity is random per directory.
 //  W6 Per group the entries of successive records are contiguous, except after a truncate record,
-//     which cuts at or below the last index, and a start record, which may jump ahead of it; a
-//     group's record order is its history's order.
+//     which cuts at or below the last index, and a start record, which may jump ahead of it, or
+//     back where there are no entries; a group's record order is its history's order.
 //  W7 The first record of each segment's first batch is a checkpoint of what the batches before add
 //     up to; there is none elsewhere. Node records of one class count once, the newest, there and
 //     in what recovery returns.

@@ -106,7 +106,9 @@ public final class RecoveredGroup {
             return nil
         }
         let before = tail.count
-        if index >= lastIndex {
+        if index >= lastIndex || index + 1 < firstIndex {
+            // A start goes back only where there are no entries: none are left to be read.
+            if index + 1 < firstIndex { unreadLast = 0 }
             lastIndex = index
             termStarts.removeAll()
             dropTail(next: index + 1)

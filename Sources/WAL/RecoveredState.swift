@@ -102,7 +102,10 @@ struct RecoveredState: ~Copyable {
             return nil
         case .start:
             let slot = slot(of: header.group)
-            guard header.a + 1 >= indexes.groups[slot].first else { return "start goes back" }
+            let index = indexes.groups[slot]
+            guard header.a + 1 >= index.first || index.last < index.first else {
+                return "the start of a log with entries goes back"
+            }
             guard let dropped = groups[slot].start(after: header.a, term: header.b) else {
                 return "start with another term than its entry"
             }

@@ -53,18 +53,20 @@ extension WALWriter {
     /// what is before, and it is never asked for again. If `keepingRest` is false, or the log ends
     /// before `index`, all of it is dropped, and the next entry is `index + 1`.
     ///
-    /// Must not go back. Syncs in every mode. Segments that nobody needs then come out of
-    /// `takeReleased` once this is durable.
+    /// Goes back, to before where the log begins, only if nothing of it is kept: for a history that is
+    /// given up. Reads of its entries (`fetch`) that are under way must not be taken then. Syncs in every
+    /// mode. Segments that nobody needs then come out of `takeReleased` once this is durable.
     public mutating func start(
         group: GroupID, after index: LogIndex, term: Term, keepingRest: Bool
     ) {
         let slot = slot(of: group)
-        invariant(index + 1 >= groups[slot].first, "a log's start goes back")
-        if !keepingRest, index < groups[slot].last { truncate(group: group, from: index + 1) }
+        let kept = max(index + 1, groups[slot].first)
+        invariant(index + 1 == kept || !keepingRest, "a log's start goes back")
+        if !keepingRest, kept <= groups[slot].last { truncate(group: group, from: kept) }
         let offset = begin(
             RecordHeader(kind: .start, group: group, a: index, b: term, length: 0))
         groups[slot].first = index + 1
-        groups[slot].last = max(index, groups[slot].last)
+        groups[slot].last = index + 1 < kept ? index : max(index, groups[slot].last)
         note(.start, slot: slot, a: index, b: term, offset: offset)
         pendingMustSync = true
     }

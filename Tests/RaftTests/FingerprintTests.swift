@@ -7,7 +7,7 @@ import Testing
 @Suite struct `Fingerprints of replicas` {
     @Test func `a field that was added is part of the fingerprint, or is left out on purpose`() {
         // Other sizes: look whether `RaftCore+Fingerprint.swift` must tell the new field, then note them.
-        #expect(MemoryLayout<RaftCore>.size == 1041)
+        #expect(MemoryLayout<RaftCore>.size == 1033)
         #expect(MemoryLayout<Progress>.size == 233)
         #expect(MemoryLayout<Durability>.size == 104)
         #expect(MemoryLayout<PairLiveness.Peer>.size == 217)

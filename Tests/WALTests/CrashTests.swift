@@ -156,8 +156,15 @@ private final class History {
         }
     }
 
-    /// Cuts the log in front: somewhere in it, at its end, or beyond.
+    /// Cuts the log in front: somewhere in it, at its end, or beyond; or lets it begin anew before that.
     func start(_ group: inout LogModel.Group, _ id: UInt32, _ box: WriterBox) {
+        if group.precedingIndex > 0, random.below(6) == 0 {
+            let index = random.below(group.precedingIndex)
+            let term = random.below(group.lastTerm + 2)
+            box.writer.start(group: GroupID(id), after: index, term: term, keepingRest: false)
+            group.start(after: index, term: term, keepingRest: false)
+            return
+        }
         let index = group.precedingIndex + random.below(UInt64(group.entries.count) + 4)
         var keepingRest = random.below(4) != 0
         var term = group.lastTerm + random.below(2)

@@ -113,6 +113,49 @@ import Testing
         #expect(bytes == 512)
     }
 
+    @Test func `a log that began anew before its start is recovered so, with what came then`()
+        throws
+    {
+        for hasEntries in [true, false] {
+            let disk = VirtualDisk()
+            var parameters = WALParameters(saltSeed: 5)
+            parameters.segmentBytes = 4096
+            var log = RecoveredLog.empty(parameters)
+            var writer = log.takeWriter()
+            let executor = LogExecutor(disk: disk, lastBatch: 0)
+            for index in 1...20 as ClosedRange<LogIndex> {
+                append(&writer, payloadBytes: 700, first: index)
+                executor.submit(writer.seal()!)
+            }
+            writer.start(
+                group: GroupID(1), after: hasEntries ? 16 : 20, term: 1, keepingRest: true)
+            executor.submit(writer.seal()!)
+            writer.start(group: GroupID(1), after: 7, term: 3, keepingRest: false)
+            // In one batch with it, too.
+            for index in 8...12 as ClosedRange<LogIndex> {
+                let records = entryRecords(
+                    [[UInt8](repeating: 9, count: 600)], from: index, term: 4)
+                writer.entries(
+                    group: GroupID(1), records: records.readable, first: index, last: index)
+                if index % 2 == 0 { executor.submit(writer.seal()!) }
+            }
+            writer.durable(upTo: executor.drain())
+            for segment in writer.takeReleased() { disk.remove(segment) }
+            let stale = writer.fetch(group: GroupID(1), from: 17, upTo: 20, maxBytes: 100)
+            #expect(stale == nil)
+            var again = try WALRecovery.recover(from: disk, parameters)
+            let group = again.groups[0]
+            #expect(group.firstIndex == 8)
+            #expect(group.precedingTerm == 3)
+            #expect(group.lastIndex == 12)
+            #expect(group.termStarts == [TermStart(index: 8, term: 4)])
+            let next = again.takeWriter()
+            let entries = try readEntries(
+                next, disk, group: 1, from: 8, upTo: 12, maxBytes: 700)
+            #expect(entries.map(\.term) == [4, 4, 4, 4, 4])
+        }
+    }
+
     @Test func `the format of version 2 does not change`() {
         var writer = emptyWriter()
         writer.identity([1, 2, 3].span)

@@ -116,7 +116,8 @@ extension NodeState {
         let found = snapshot(for: group, &restored)
         let firstIndex = restored.firstIndex
         raft.restartSilence = restartSilence
-        raft.mayLoseEntries = configuration.syncMode != 0
+        // The system group's entries are synced in every mode (`appendToLog`).
+        raft.mayLoseEntries = configuration.syncMode != 0 && group != .system
         let core = RaftCore(raft, restored: restored, seed: random.next(), now: now.boot)
         let seed = map?.hashSeed ?? SipHash(key0: 0, key1: 0)
         let keyspace = Keyspace(

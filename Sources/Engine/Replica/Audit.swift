@@ -215,10 +215,6 @@ extension NodeState {
             replicas[group].handOver(now: now.boot, liveness: liveness)
             return
         }
-        abandonSnapshot(of: group, reason: "the state has diverged")
-        // Snapshots of such a state are worth nothing, whenever it went wrong.
-        for stored in snapshots.groups[group].durable { discard(stored.id, group: group) }
-        replicas[group].forgetState()
-        lackState(group, "it differs from the majority's at entry \(index)", now: now)
+        rebuild(group, "it differs from the majority's at entry \(index)", now: now)
     }
 }

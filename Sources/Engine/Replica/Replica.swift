@@ -180,6 +180,11 @@ struct Replica: ~Copyable {
         guard failure == nil, load == nil, !lacksState, entry.index == applied + 1,
             entry.index <= core.commit
         else { return }
+        guard entry.term == core.log.term(at: entry.index) else {
+            failure =
+                "entry \(entry.index) of \(group) in the log on disk is of term \(entry.term), and not the one that is committed"
+            return
+        }
         loggedBytes += entry.payload.count + EngineLimits.entryLogOverhead
         apply(
             kind: entry.kindRaw, version: entry.version, index: entry.index, payload: entry.payload)

@@ -14,7 +14,7 @@ extension NodeState {
         _ stored: SnapshotBoard.Stored, into group: Int, isAtStart: Bool, now: ClockReading
     ) {
         abandonSnapshot(of: group, reason: "the state is replaced")
-        if let load = replicas[group].load { snapshotCommands.append(.abandon(load.id)) }
+        abandonLoad(of: group)
         replicas[group].forgetState()
         replicas[group].load = SnapshotLoad(stored, isAtStart: isAtStart, now: now.boot)
         countLoads()
@@ -88,6 +88,48 @@ extension NodeState {
         )
     }
 
+    /// The others have committed another history than this replica, which takes that one over
+    /// (`RaftCore+Overtaking.swift`). Possible only with appendfsync relaxed, when too many machines lost
+    /// unsynced writes at once.
+    mutating func overtaken(_ group: Int, now: ClockReading) {
+        abandonLoad(of: group)
+        if let receiving = snapshots.groups[group].receiving {
+            snapshots.groups[group].receiving = nil
+            snapshotCommands.append(.abandon(receiving.id))
+            if receiving.have == receiving.fileBytes {
+                snapshotCommands.append(.remove(receiving.id))
+            }
+        }
+        rebuild(
+            group,
+            "the cluster went on without entries that were committed here, because too many members lost unsynced writes",
+            now: now)
+    }
+
+    /// Gives up a replica's state for a peer's. Snapshots of such a state are worth nothing, whenever it
+    /// went wrong: they go before anything that is received from now on can become durable.
+    mutating func rebuild(_ group: Int, _ reason: String, now: ClockReading) {
+        let finished = snapshots.taking.flatMap {
+            $0.group == group && $0.isFinished ? $0.id : nil
+        }
+        abandonSnapshot(of: group, reason: "the state is given up")
+        // It may have become durable before it was abandoned.
+        if let finished { snapshotCommands.append(.remove(finished)) }
+        for stored in snapshots.groups[group].durable { discard(stored.id, group: group) }
+        // What is being read of the log is of no use, and its place may soon hold something else.
+        fetches.entries.removeAll { $0.group == group }
+        replicas[group].isFetching = false
+        replicas[group].forgetState()
+        lackState(group, reason, now: now)
+    }
+
+    private mutating func abandonLoad(of group: Int) {
+        guard let load = replicas[group].load else { return }
+        snapshotCommands.append(.abandon(load.id))
+        replicas[group].load = nil
+        countLoads()
+    }
+
     /// Forgets a snapshot that cannot be used, and removes its file.
     mutating func discard(_ id: SnapshotID, group: Int) {
         snapshots.groups[group].durable.removeAll { $0.id == id }
@@ -129,9 +171,12 @@ extension NodeState {
         }
         guard let newest = stored.first, newest.id.index + 1 >= restored.firstIndex else {
             if restored.firstIndex > 1,
-                let record = memberRecords.last(where: { $0.group == group })
+                let record = memberRecords.last(where: { $0.group == group }),
+                let members = members(encoded: record.encoded),
+                // Otherwise the log has gone back since.
+                members.since < restored.firstIndex
             {
-                restored.members = members(encoded: record.encoded)
+                restored.members = members
             }
             return (stored, nil, isInherited)
         }

@@ -30,10 +30,10 @@ extension NodeState {
             replicas[group].core.snapshotFailed(at: peer)
             return
         }
-        guard let stored = snapshots.groups[group].durable.first,
-            stored.id.index >= replicas[group].core.snapshotFloor(of: peer)
-        else {
-            snapshots.groups[group].isWanted = true
+        let floor = replicas[group].core.snapshotFloor(of: peer)
+        guard let stored = snapshots.groups[group].durable.first, stored.id.index >= floor else {
+            // One that ends earlier would be written in vain, again and again.
+            if replicas[group].applied >= floor { snapshots.groups[group].isWanted = true }
             replicas[group].core.snapshotFailed(at: peer)
             return
         }

@@ -7,7 +7,8 @@ internal import Snapshot
 ///    When acknowledged entries may be lost (relaxed appendfsync and a majority of machines down): that
 ///    applied the same entry last, which its index and term name.
 /// 3. A replica's term and commit never go back while its process runs. (Over a crash they may: what
-///    was not synced was promised to nobody; 1 sees it if it was.)
+///    was not synced was promised to nobody; 1 sees it if it was.) When acknowledged entries were lost,
+///    a replica that says that it was overtaken may go back once.
 struct ReplicaChecker {
     struct Place: Hashable {
         var group: UInt32
@@ -25,6 +26,7 @@ struct ReplicaChecker {
     private(set) var hasLost = false
     private var terms: [Place: UInt64] = [:]
     private var commits: [Place: UInt64] = [:]
+    private var overtakenLives: Set<Place> = []
     private(set) var violations: [Violation] = []
     /// Pairs of replicas compared by their state hash.
     private(set) var comparisons = 0
@@ -66,7 +68,7 @@ struct ReplicaChecker {
                 ))
         }
         terms[ofLife] = term
-        if let before = commits[ofLife], commit < before {
+        if let before = commits[ofLife], commit < before, overtakenLives.remove(ofLife) == nil {
             violations.append(
                 Violation(
                     "commit",
@@ -93,7 +95,11 @@ struct ReplicaChecker {
         }
     }
 
-    /// A replica's state after applying up to `applied`.
+    /// A replica takes over another history than the one that it had.
+    mutating func overtaken(node: Int, life: Int, group: UInt32) {
+        overtakenLives.insert(Place(group: group, number: UInt64(node) << 32 | UInt64(life)))
+    }
+
     /// From here on, replicas may have another history than others had.
     mutating func mayLose() {
         hasLost = true

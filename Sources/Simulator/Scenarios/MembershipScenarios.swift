@@ -147,7 +147,7 @@ extension Scenario {
     }
 
     /// The operator's wish comes about; the simulation is told of what is present.
-    private static func finish(_ stage: Stage) throws(ScenarioError) {
+    static func finishOperations(_ stage: Stage) throws(ScenarioError) {
         let simulation = stage.simulation
         let deadline = simulation.now + .seconds(60)
         while !simulation.operations.areOver {
@@ -178,7 +178,7 @@ extension Scenario {
             stage.kill(victim, powerCut: round % 3 == 0)
             stage.pass(.milliseconds(Int64(round % 5) * 150))
             stage.start(victim)
-            try finish(stage)
+            try finishOperations(stage)
         }
         try stage.require(
             simulation.counts[.joined] - before[.joined] >= 5

@@ -13,6 +13,8 @@ public final class OnceWorkload: Workload {
     private var requests: [OnceRequest] = []
     /// Requests before this one may be lost with the machines that had them.
     private var firstCounted = 0
+    /// Sessions before this one may have been lost: then another one can be given the same id.
+    private var firstKept = 0
     private var tokens: [Token] = []
     private var objects: RotatingObjects
     private var lastElement: UInt64 = 0
@@ -118,7 +120,7 @@ public final class OnceWorkload: Workload {
             return
         }
         let id = String(decoding: bytes, as: UTF8.self)
-        if sessions.contains(where: { $0.id == id }) {
+        if sessions.dropFirst(firstKept).contains(where: { $0.id == id }) {
             broken.append(Violation(name, "the session \(id) was given twice"))
         }
         sessions.append(OnceClientSession(id: id, window: window))
@@ -171,6 +173,7 @@ public final class OnceWorkload: Workload {
     public func beginAnew() {
         objects.beginAnew()
         firstCounted = requests.count
+        firstKept = sessions.count
         for at in sessions.indices { sessions[at].isClosed = true }
     }
 
