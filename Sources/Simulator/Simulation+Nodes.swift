@@ -27,7 +27,7 @@ extension Simulation {
                 on: node, options: options,
                 repairCut: phase == .safety ? repairCut : 0, now: reading)
         } catch is SimulatedProcess.RepairCut {
-            counts.add(.repairCut)
+            noteRepairCut(number)
             scheduleRestart(number)
             return
         } catch {

@@ -88,6 +88,18 @@ extension Simulation {
         }
     }
 
+    /// A start ended before it had repaired the log: what it found is still to be dealt with, and a second
+    /// flip beside it would be one more than a node is to survive.
+    func noteRepairCut(_ number: Int) {
+        counts.add(.repairCut)
+        let node = nodes[number]
+        guard var damage = node.damage else { return }
+        for at in damage.flips.indices where damage.flips[at].life == node.life - 1 {
+            damage.flips[at].life = node.life
+        }
+        node.damage = damage
+    }
+
     /// After a turn.
     func watchRepair(
         _ process: SimulatedProcess, of number: Int, _ readings: [ReplicaReading]
