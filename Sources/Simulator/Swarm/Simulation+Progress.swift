@@ -30,8 +30,8 @@ public struct CoreProgress: Equatable, Sendable {
 ///
 /// The core is a random majority, the others cut off or down, or it is everybody. Within ten election
 /// timeouts of simulated time every group must be led from within the core, in the highest term that
-/// anybody in it knows, and must have committed an entry of that term. A vote that the disks delay for
-/// longer than an election timeout counts in its place.
+/// anybody in it knows, and must have committed an entry of that term. Disks that cannot keep
+/// up with the election timeout have as long as everything has to be whole again.
 ///
 /// What has no bound, and so is not counted: the time that nodes take to start, to load their states, and
 /// to get back what they lost. The clock starts when all of the core has that behind it. Whoever needs
@@ -54,7 +54,9 @@ extension Simulation {
         }
         let began = now
         trace.record(.phase, at: now, who: 0, UInt64(core.count), text: "the core is \(core)")
-        let bound = Interval(nanoseconds: 10 * max(options.electionTimeout, slowestVote).nanoseconds)
+        let bound =
+            disksKeepUp
+            ? Interval(nanoseconds: 10 * options.electionTimeout.nanoseconds) : options.healing
         let gotOn = advance(inSteps: .milliseconds(5), within: bound) { isLed(without: others) }
         guard foundSoFar.isEmpty else { return false }
         guard gotOn else {
@@ -72,12 +74,14 @@ extension Simulation {
         return foundSoFar.isEmpty
     }
 
-    /// How long a vote may take on the disks of this run. Where each batch is synced by itself, the votes of
-    /// all groups wait for each other: at the candidate, and again at the voter. No election timeout
-    /// below that can be kept to.
-    private var slowestVote: Interval {
-        let syncs = options.disk.batchesPerSyncMax == 1 ? Int64(options.groups) + 1 : 2
-        return Interval(nanoseconds: 2 * syncs * options.disk.sync.upperBound.nanoseconds)
+    /// Whether a vote can be given within an election timeout. Where each batch is synced by itself, a vote
+    /// waits for those of all groups and for what is written meanwhile, at the candidate and again at the
+    /// voter: with slow disks candidates give up in turn, until one is lucky or the load has gone.
+    private var disksKeepUp: Bool {
+        guard options.disk.batchesPerSyncMax == 1 else { return true }
+        let syncs = 2 * (Int64(options.groups) + 1)
+        return syncs * options.disk.sync.upperBound.nanoseconds
+            < options.electionTimeout.nanoseconds
     }
 
     /// Looks at `condition` now and then: it is too dear for every event.
