@@ -30,14 +30,15 @@ CONTROL = "none"
 BUILD = ["swift", "build", "-c", "release", "--product", "skein-sim", "--jobs", "1",
          "-Xswiftc", "-disable-cmo"]
 
-# What is played, in turn, with the share of the time that it may take at most.
+# What is played, in turn, with the share of the time that it may take at most. Cheap ones first: a short
+# exploration and all scenarios cost ten seconds together.
 STEPS = [
+    ("exploration", ["--explore", "all", "--states", "3000"], 0.2),
     ("scenarios", ["1", "--scenario", "all", "--once"], 0.3),
     ("seeds", ["1", "--seeds", "1000000", "--once"], 0.05),
-    ("exploration", ["--explore", "all", "--states", "3000"], 0.2),
+    ("damage", ["1", "--damage", "all", "--seeds", "2"], 0.1),
     ("crashes", ["1", "--crashes", "40"], 0.1),
     ("exploration", ["--explore", "all", "--states", "20000"], 0.4),
-    ("damage", ["1", "--damage", "all", "--seeds", "2"], 0.1),
     ("seeds", ["1001", "--seeds", "1000000", "--once"], 1.0),
 ]
 
@@ -69,12 +70,15 @@ def mutations():
 
 
 def wanted_content(source):
-    """What the copy of a file holds. The largest module is not optimised there: it is built four times as fast."""
+    """What the copy of a file holds. The largest module is built file by file there: 3 s for a mutation of it
+    instead of 85 s, for a simulator that takes 1.4 times as long."""
     with open(source, "rb") as file:
         content = file.read()
     if os.path.basename(source) == "Package.swift":
-        content, count = re.subn(rb'(name: "Engine",.*?swiftSettings: )pure\b',
-                                 rb'\1pure + [.unsafeFlags(["-Onone"])]', content, count=1, flags=re.S)
+        content, count = re.subn(
+            rb'(name: "Engine",.*?swiftSettings: )pure\b',
+            rb'\1pure + [.unsafeFlags(["-no-whole-module-optimization", "-incremental"])]',
+            content, count=1, flags=re.S)
         if count != 1:
             sys.exit("mutate: Package.swift has no target Engine with settings that are known")
     return content
@@ -308,6 +312,8 @@ def main():
         if not build():
             sys.exit("mutate: the tree does not build")
         step, replay, why, seeds, spent = play(options.minutes * 60)
+        if step:
+            print("mutate: %s; replay: %s" % (CONTROL, replay), file=sys.stderr, flush=True)
         tell("| %s | | %s | %d | %.0f | %s |" % (CONTROL, step or "nothing, as it should be", seeds, spent, why),
              options.into)
         if step:

@@ -25,6 +25,8 @@ enum ModelAction: Hashable {
     case remove(Int, by: Int)
     /// A leader is asked to take a node in as a voter.
     case add(Int, by: Int)
+    /// A leader is asked to go on with these voters.
+    case become([Int], by: Int)
 }
 
 extension ModelAction: CustomStringConvertible {
@@ -44,6 +46,7 @@ extension ModelAction: CustomStringConvertible {
         case .transfer(let node): "n\(node) hands over"
         case .remove(let node, let by): "n\(by) removes n\(node)"
         case .add(let node, let by): "n\(by) takes n\(node) in"
+        case .become(let nodes, let by): "n\(by) goes on with \(nodes)"
         }
     }
 }
@@ -70,7 +73,7 @@ struct ModelBudget: Equatable {
         case .read: Self.take(&reads)
         case .transfer: Self.take(&transfers)
         case .remove: Self.take(&removals)
-        case .tick, .deliver, .sync, .add: true
+        case .tick, .deliver, .sync, .add, .become: true
         }
     }
 

@@ -39,10 +39,11 @@ struct ModelSituation: Sendable {
 }
 
 extension ModelSituation {
-    static let all: [ModelSituation] = [
-        election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter, reads,
-        unwritten, olderTerm, replaced, removal, settling, addition,
-    ]
+    static let all: [ModelSituation] =
+        [
+            election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter, reads,
+            unwritten, olderTerm, replaced, removal, settling, addition,
+        ] + ofLogsAndVoters
 
     /// Nobody leads, everybody may campaign, disks are slow, processes end.
     private static var election: ModelSituation {

@@ -12,7 +12,9 @@ internal import Raft
 /// 6. Nobody votes for another, nor campaigns, while bound by a promise.
 /// 7. Who becomes a voter has the entry that said so first; two sets of voters that decide together both
 ///    have the entry that made them.
-/// 8. The effects of a turn tell all that changed in it.
+/// 8. The effects of a turn tell all that changed in it, and who stops leading tells its followers.
+/// 9. Who is elected has all that was committed.
+/// 10. The members that a snapshot would hold are those of its index.
 extension ModelWorld {
     func checkTurn(of node: ModelNode, before: ModelBefore) {
         if walks { node.core.checkInvariants() }
@@ -24,6 +26,7 @@ extension ModelWorld {
         }
         if node.core.role == .leader, history.leads(node.id, in: node.core.term) {
             occurred.insert(.election)
+            checkCompleteness(of: node)
             if node.core.electionReason == .transfer { occurred.insert(.handOver) }
         }
         if node.core.members.isJoint { occurred.insert(.jointInForce) }
@@ -42,6 +45,14 @@ extension ModelWorld {
         let leadsOn = before.role == .leader && role == .leader && before.term == term
         if role != before.role || term != before.term {
             demand(effects.roleChanged, "that its role or term changed")
+        }
+        if before.role == .leader, role != .leader {
+            for peer in before.members.all where peer != node.id {
+                let isTold = effects.messages.contains {
+                    $0.to == peer && $0.message.body == .steppedDown(led: before.term)
+                }
+                demand(isTold, "\(peer) that it leads no more")
+            }
         }
         if node.core.leader != before.leader {
             demand(effects.leaderChanged, "that it knows another leader")
@@ -71,7 +82,20 @@ extension ModelWorld {
         }
     }
 
+    private func checkCompleteness(of node: ModelNode) {
+        for (position, term) in history.committed.enumerated()
+        where node.core.log.term(at: LogIndex(position + 1)) != term {
+            history.fail(
+                "\(node.id) leads in term \(node.core.term) without entry \(position + 1)")
+        }
+    }
+
     private func checkMembers(of node: ModelNode, before: ModelBefore) {
+        if let asked = node.core.members(asOf: node.core.commit),
+            asked != node.core.committedMembers
+        {
+            history.fail("a snapshot of \(node.id) would hold members that are not committed")
+        }
         if node.core.committedMembers.since > node.core.commit {
             history.fail("\(node.id) takes members for committed that are not")
         }

@@ -35,6 +35,16 @@ extension ModelWorld {
         }
     }
 
+    /// A node that hears of no leader asks for pre-votes; what it says is on its way.
+    func stand(_ number: Int) {
+        for _ in 0..<8 where node(number).core.role == .follower {
+            if node(number).core.nextDeadline > now(node(number)) { wait(.milliseconds(100)) }
+            perform(.tick(number))
+        }
+        invariant(
+            node(number).core.role == .preCandidate, "\(situation.name): n\(number) is content")
+    }
+
     /// A node campaigns, and wins by the votes of some; `tellsOthers`: and replicates to them.
     func elect(_ number: Int, by voters: [Int], tellsOthers: Bool = true) {
         for _ in 0..<8 where !node(number).core.isLeader {

@@ -125,6 +125,8 @@ final class ModelWorld {
             change(by) { members in members.filter { $0 != NodeID(UInt16(other)) } }
         case .add(let other, let by):
             change(by) { members in members + [NodeID(UInt16(other))] }
+        case .become(let nodes, let by):
+            change(by) { _ in nodes.map { NodeID(UInt16($0)) } }
         }
     }
 

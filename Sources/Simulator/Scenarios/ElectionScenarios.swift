@@ -11,6 +11,10 @@ extension Scenario {
             "cut-off-node-returns",
             "a node that was cut off for long comes back, and costs no election", play: nodeReturns),
         Scenario(
+            "behind-in-its-term",
+            "the one node that can be elected has missed a term, and must hear of it from a refusal",
+            play: behindInTerm),
+        Scenario(
             "all-graphs",
             "every directed graph of links between three nodes: a connected majority goes on",
             play: allGraphs),
@@ -82,6 +86,41 @@ extension Scenario {
                 stage.reading(other)?.term == term, "round \(round): it did not find back")
             let reply = try stage.call(1, to: other, ClientCommand("SET", "c", "\(round)"))
             try stage.expect(reply == .simple("OK"), "SET: \(reply.summary)")
+        }
+    }
+
+    /// A leader that was cut off has the longest log. Meanwhile another node began a term, without an end:
+    /// the third one is gone. So the first must be elected by the second, in a term that only that one knows.
+    private static func behindInTerm(_ stage: Stage) throws(ScenarioError) {
+        for round in 1...4 {
+            let old = try stage.waitForLeader()
+            let others = stage.others(than: old)
+            let term = stage.reading(old)?.term ?? 0
+            try stage.connect(1, to: old)
+            stage.isolate(old)
+            stage.send(1, ClientCommand("SET", "b", "\(round)"))
+            try stage.wait("another node to begin a term") {
+                others.contains { stage.reading($0)?.term ?? 0 > term }
+            }
+            let ahead = others.filter { stage.reading($0)?.term ?? 0 > term }
+            let third = others.first { !ahead.contains($0) } ?? others[0]
+            stage.kill(third)
+            stage.pass(.seconds(1))
+            try stage.require(
+                ahead.count == 1 && stage.reading(ahead[0])?.isLeader == false
+                    && stage.reading(old)?.isLeader == false
+                    && stage.reading(old)?.term ?? 0 < stage.reading(ahead[0])?.term ?? 0,
+                "the terms are not apart")
+            try stage.require(
+                stage.reading(old)?.lastIndex ?? 0 > stage.reading(ahead[0])?.lastIndex ?? 0,
+                "the cut off node has nothing of its own")
+            stage.met("nodes that were behind in their term")
+            stage.rejoin(old)
+            try stage.wait("the node with the longer log to lead", within: .seconds(3)) {
+                stage.reading(old)?.isLeader == true
+            }
+            stage.start(third)
+            stage.pass(.seconds(1))
         }
     }
 

@@ -70,8 +70,14 @@ extension Scenario {
                     stage.block(from: old, to: other)
                 }
             }
+            let began = stage.simulation.now
             try stage.wait("another leader") { stage.leader(except: old) != nil }
             stage.met("leaders replaced because of a one-way cut")
+            // One that nobody answers says so when it gives up; nobody has to find out.
+            let took = stage.simulation.now - began
+            try stage.expect(
+                took < .milliseconds(1500),
+                "round \(round): \(took.milliseconds) ms without a leader that is heard")
             try writesGoThrough(stage, nodes: others, within: .seconds(5))
             stage.rejoin(old)
             stage.pass(.seconds(2))

@@ -8,6 +8,10 @@ extension Scenario {
             "a deposed leader with a hundred entries of its own comes back: the logs meet in a few rounds",
             options: slowNetwork, play: manyConflicts),
         Scenario(
+            "later-conflicts",
+            "a log with a hundred entries of a later term than the leader's: they meet in a few rounds",
+            options: slowNetwork, play: laterConflicts),
+        Scenario(
             "old-entries-unreadable",
             "reads of old entries fail again and again: none is ever taken for the end of the log",
             options: failingReads, play: unreadable),
@@ -48,13 +52,7 @@ extension Scenario {
             try stage.call(1, ClientCommand("SET", "m", "0"))
             // Frames leave, and never arrive: it goes on leading until its quorum is gone.
             stage.isolate(old)
-            let before = stage.reading(old)?.lastIndex ?? 0
-            for number in 0..<100 {
-                stage.simulation.clients[1].state = .ready
-                stage.send(1, ClientCommand("SET", "m\(number)", "lost"))
-                stage.pass(.milliseconds(2))
-            }
-            let lost = (stage.reading(old)?.lastIndex ?? 0) - before
+            let lost = try writeInVain(stage, 1, at: old)
             let new = try stage.waitForLeader(except: old)
             try stage.connect(2, to: new)
             for number in 0..<60 {
@@ -63,7 +61,7 @@ extension Scenario {
             guard let wanted = stage.reading(new)?.commit else { throw .broken("no reading") }
             try stage.require(
                 stage.reading(old)?.commit ?? 0 < wanted, "the old leader has it already")
-            stage.met("entries that were in nobody else's log", times: Int(lost))
+            stage.met("entries that were in nobody else's log", times: lost)
             stage.rejoin(old)
             try stage.wait("the old leader to hear of the new one") {
                 stage.reading(old)?.term == stage.reading(new)?.term
@@ -75,6 +73,60 @@ extension Scenario {
                 stage.simulation.now - began < .milliseconds(250),
                 "round \(round): the logs met after \((stage.simulation.now - began).milliseconds) ms"
             )
+            stage.pass(.seconds(1))
+        }
+    }
+
+    /// Sends writes to a leader that reaches nobody: entries that only it has. Returns how many.
+    private static func writeInVain(
+        _ stage: Stage, _ client: Int, at node: Int
+    ) throws(ScenarioError) -> Int {
+        let before = stage.reading(node)?.lastIndex ?? 0
+        for number in 0..<100 {
+            stage.simulation.clients[client].state = .ready
+            stage.send(client, ClientCommand("SET", "v\(number)", "lost"))
+            stage.pass(.milliseconds(2))
+        }
+        let written = Int((stage.reading(node)?.lastIndex ?? 0) - before)
+        try stage.require(written > 50, "only \(written) entries that nobody else has")
+        return written
+    }
+
+    /// The first leader has entries that the third node lacks; the next one, elected by that, has as many of
+    /// its own term, and dies. The first leads again: where its log and the other's part only the other
+    /// can tell in one step, since the terms there are later than its own.
+    private static func laterConflicts(_ stage: Stage) throws(ScenarioError) {
+        for _ in 1...3 {
+            let first = try stage.waitForLeader()
+            try stage.connect(1, to: first)
+            try stage.call(1, ClientCommand("SET", "m", "0"))
+            stage.pass(.milliseconds(100))
+            stage.isolate(first)
+            _ = try writeInVain(stage, 1, at: first)
+            // Cut off in the moment in which it leads: its first entry reaches nobody.
+            try stage.wait("another leader") { stage.leader(except: first) != nil }
+            guard let next = stage.leader(except: first) else { throw .broken("no leader") }
+            stage.isolate(next)
+            try stage.connect(2, to: next)
+            let written = try writeInVain(stage, 2, at: next)
+            stage.kill(next)
+            stage.unblock(from: first, to: 6 - first - next)
+            stage.unblock(from: 6 - first - next, to: first)
+            try stage.wait("the first one to lead again") {
+                stage.reading(first)?.hasCommittedInTerm == true
+            }
+            guard let wanted = stage.reading(first)?.commit else { throw .broken("no reading") }
+            stage.rejoin(next)
+            stage.start(next)
+            try stage.wait("the other one to hear of it") {
+                stage.reading(next)?.term == stage.reading(first)?.term
+            }
+            let began = stage.simulation.now
+            try stage.wait("the logs to be equal") { stage.reading(next)?.applied ?? 0 >= wanted }
+            let took = stage.simulation.now - began
+            try stage.expect(
+                took < .milliseconds(400), "the logs met after \(took.milliseconds) ms")
+            stage.met("entries of a later term than the leader's", times: written)
             stage.pass(.seconds(1))
         }
     }

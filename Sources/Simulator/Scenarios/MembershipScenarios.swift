@@ -12,6 +12,10 @@ extension Scenario {
             "S11: nodes join and leave, and the leader dies at every step of it",
             options: withSpares, play: changeUnderElections),
         Scenario(
+            "relaxed-members",
+            "no appendfsync loses a change of members, also when all machines go down",
+            options: relaxedWithSpares, play: relaxedMembers),
+        Scenario(
             "rolled-back-directory",
             "S21: a directory that was rolled back to an older copy is fenced", play: rolledBack),
         Scenario(
@@ -190,6 +194,56 @@ extension Scenario {
         let read = try stage.call(1, to: leader, ClientCommand("GET", "rounds"))
         try stage.expect(
             read == .bulk(Array("12".utf8)), "a count was lost or doubled: \(read.summary)")
+    }
+
+    private static func relaxedWithSpares() -> SwarmOptions {
+        var options = withSpares()
+        options.disk.mode = .no
+        options.disk.survival = 0
+        return options
+    }
+
+    /// Nothing is synced but what must be. A node joins, or leaves; at once all power goes. What all knew to
+    /// be the members before are the members after.
+    private static func relaxedMembers(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 1...4 {
+            _ = try stage.waitForLeader()
+            if round <= 2 {
+                simulation.join()
+            } else {
+                simulation.remove(simulation.presentNodes.first { stage.leader() != $0 } ?? 1)
+            }
+            try finish(stage)
+            var members: [[Int]] = []
+            try stage.wait("the members to be settled", within: .seconds(10)) {
+                let present = simulation.presentNodes.compactMap { simulation.nodes[$0].process }
+                members = present.map { $0.memberIDs.sorted() }
+                return Set(members).count == 1
+                    && present.allSatisfy { process in
+                        !process.isChanging
+                            && process.electorates().allSatisfy { $0 == members[0] }
+                    }
+            }
+            let present = simulation.presentNodes
+            for node in present { stage.kill(node, powerCut: true) }
+            for node in present { stage.start(node) }
+            try stage.wait("all to trust themselves and to be led") {
+                stage.leader() != nil
+                    && present.allSatisfy {
+                        simulation.nodes[$0].process?.mayLackEntries == false
+                    }
+            }
+            for node in present {
+                guard let process = simulation.nodes[node].process else { continue }
+                try stage.expect(
+                    process.memberIDs.sorted() == members[0]
+                        && process.electorates().allSatisfy { $0 == members[0] },
+                    "round \(round): \(members[0]) were members, node \(node) knows \(process.memberIDs) and votes with \(process.electorates())"
+                )
+            }
+            stage.met("changes of members before all power went")
+        }
     }
 
     private static func rolledBack(_ stage: Stage) throws(ScenarioError) {

@@ -27,6 +27,10 @@ extension Scenario {
             "all machines go down when a node has come or gone: the cluster's map never goes back",
             options: relaxedWithSpares, play: mapIsKept),
         Scenario(
+            "relaxed-leader-returns",
+            "the leader's machine is back at once, and cannot lead: it is replaced all the same",
+            options: relaxed, play: leaderReturns),
+        Scenario(
             "relaxed-clean-stop", "what was acknowledged before clean stops survives all machines",
             options: relaxed, play: cleanStops),
     ]
@@ -219,6 +223,31 @@ extension Scenario {
         }
         try stage.require(
             simulation.counts[.majorityLoss] > 0, "no machine lost unsynced writes")
+    }
+
+    /// It answers pings as before, so that nobody misses it; but another process does.
+    private static func leaderReturns(_ stage: Stage) throws(ScenarioError) {
+        for round in 1...6 {
+            let old = try stage.waitForLeader()
+            try set(stage, round, at: old)
+            stage.pass(.milliseconds(50))
+            stage.kill(old, powerCut: true)
+            stage.start(old)
+            try stage.require(lacks(stage, old), "nothing was lost with the machine")
+            // It answers what is sent to the one before, too: that such a connection is not known.
+            stage.simulation.network.tellBroken(now: stage.simulation.now)
+            let began = stage.simulation.now
+            let next = try stage.waitForLeader(except: old)
+            let took = stage.simulation.now - began
+            try stage.expect(
+                took < .milliseconds(1200),
+                "round \(round): \(took.milliseconds) ms without a leader")
+            stage.met("leaders that were back before they were missed")
+            try expect(stage, round, at: next)
+            try stage.wait("the old leader to catch up", within: .seconds(5)) {
+                !lacks(stage, old)
+            }
+        }
     }
 
     private static func cleanStops(_ stage: Stage) throws(ScenarioError) {
