@@ -214,7 +214,7 @@ extension Scenario {
             } else {
                 simulation.remove(simulation.presentNodes.first { stage.leader() != $0 } ?? 1)
             }
-            try finish(stage)
+            try finishOperations(stage)
             var members: [[Int]] = []
             try stage.wait("the members to be settled", within: .seconds(10)) {
                 let present = simulation.presentNodes.compactMap { simulation.nodes[$0].process }

@@ -229,11 +229,11 @@ extension Scenario {
     private static func leaderReturns(_ stage: Stage) throws(ScenarioError) {
         for round in 1...6 {
             let old = try stage.waitForLeader()
-            try set(stage, round, at: old)
+            try stage.set(round, at: old)
             stage.pass(.milliseconds(50))
             stage.kill(old, powerCut: true)
             stage.start(old)
-            try stage.require(lacks(stage, old), "nothing was lost with the machine")
+            try stage.require(stage.lacksEntries(old), "nothing was lost with the machine")
             // It answers what is sent to the one before, too: that such a connection is not known.
             stage.simulation.network.tellBroken(now: stage.simulation.now)
             let began = stage.simulation.now
@@ -243,9 +243,9 @@ extension Scenario {
                 took < .milliseconds(1200),
                 "round \(round): \(took.milliseconds) ms without a leader")
             stage.met("leaders that were back before they were missed")
-            try expect(stage, round, at: next)
+            try stage.expect(round, at: next)
             try stage.wait("the old leader to catch up", within: .seconds(5)) {
-                !lacks(stage, old)
+                !stage.lacksEntries(old)
             }
         }
     }
