@@ -84,6 +84,8 @@ extension NodeState {
             }
             NodeRecord.bound(genesis).write(to: &wal)
             adopt(map, now: now)
+            // Later changes may have been applied together with genesis: others may be members by now.
+            if map.epoch > 0 { arrangePeers(now: now) }
             log(.notice, "genesis groups=\(map.groups.count) members=\(map.members.count)")
         } catch {
             fail("genesis can not be read: \(error)")
