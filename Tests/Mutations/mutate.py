@@ -255,6 +255,8 @@ def judged(into):
 def judge(mutation, seconds, into):
     """Puts one bug in, looks for it, and tells: whether it was caught."""
     begun = time.time()
+    # As the patch is now: it may have been changed since this run began.
+    mutation = Mutation(mutation.path)
     originals = Originals(mutation)
     step, replay, why, seeds, spent = None, "", "", 0, 0.0
     if not apply(mutation):

@@ -280,6 +280,8 @@ extension ModelSituation {
         situation.prepare = { world in
             world.lead(1)
             world.exchange(1, 4)
+            // Who is not heard of is neither made a voter nor handed anything.
+            world.exchange(4, 1)
             world.perform(.add(4, by: 1))
             let last = world.node(1).core.lastIndex
             for _ in 0..<8 where world.node(4).core.lastIndex + 1 < last {

@@ -135,8 +135,10 @@ extension ModelWorld {
             history.fail(
                 "\(node.id) committed an entry of term \(history.committed.last ?? 0) by counting")
         }
-        let sets = [node.core.members.voters, node.core.members.outgoing]
-        for voters in sets where !voters.isEmpty && node.core.role == .leader {
+        // By those in force when it was counted: what it committed may have brought others into force.
+        let members = before.role == .leader ? before.members : node.core.members
+        for voters in [members.voters, members.outgoing]
+        where !voters.isEmpty && node.core.role == .leader {
             let holders = voters.count { voter in
                 isDurable(history.committed.count, on: self.node(Int(voter.raw)))
             }
