@@ -230,7 +230,11 @@ public struct RaftCore: ~Copyable {
         let wasAlwaysAlone =
             restoredHistory.base == initial && restoredHistory.changes.isEmpty
             && initial.isAlone(configuration.id)
-        invariant(restoredTerm >= lastTerm, "an entry of a term that never came")
+        // A damaged log begins behind a snapshot, which can be durable before the term in which it came
+        // (see `startFrom`).
+        let isBehindSnapshot = lastTerm > restoredTerm && lastIndex < firstIndex
+        invariant(
+            restoredTerm >= lastTerm || isBehindSnapshot, "an entry of a term that never came")
         invariant(
             restoredTerm >= restoredRemoval?.term ?? 0, "the removal was in a term that never came")
         self.configuration = configuration
@@ -239,8 +243,8 @@ public struct RaftCore: ~Copyable {
         members = restoredMembers
         committedMembers = restoredHistory.base
         generator = SeededGenerator(seed: seed)
-        term = restoredTerm
-        vote = restoredVote
+        term = isBehindSnapshot ? lastTerm : restoredTerm
+        vote = isBehindSnapshot ? nil : restoredVote
         log = restoredLog
         commit = firstIndex - 1
         durability = Durability(term: restoredTerm, vote: restoredVote, lastIndex: lastIndex)
