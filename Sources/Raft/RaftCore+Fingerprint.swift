@@ -30,8 +30,7 @@ extension RaftCore {
         for round in [roundSeen, round, confirmedReadRound] { buffer.append(littleEndian: round) }
         for flag in [
             needsSnapshot, isOvertaken, votesWithoutState, isLogWhole, isMuted, replyOwed,
-            isRemoved, mustLeave,
-            leaseVoid, roundOpen,
+            isRemoved, mustLeave, leaseVoid, roundOpen,
         ] { buffer.append(flag ? 1 : 0) }
         for due in [probeAt, silentUntil, electionDeadline, knownLeaseEnd, quorumCheckAt] {
             clock.encode(due: due, into: &buffer)

@@ -218,7 +218,6 @@ public struct RaftCore: ~Copyable {
         let isFresh = restored.directoryWasEmpty
         let restoredRemoval = restored.removal
         let restoredLog = RaftLog(restored: restored, chunkBytes: configuration.logChunkBytes)
-        let lastTerm = restoredLog.lastTerm
         let lastIndex = restoredLog.lastIndex
         let firstIndex = restoredLog.firstIndex
         let snapshotIndex = restored.snapshotIndex
@@ -230,11 +229,6 @@ public struct RaftCore: ~Copyable {
         let wasAlwaysAlone =
             restoredHistory.base == initial && restoredHistory.changes.isEmpty
             && initial.isAlone(configuration.id)
-        // A damaged log begins behind a snapshot, which can be durable before the term in which it came
-        // (see `startFrom`).
-        let isBehindSnapshot = lastTerm > restoredTerm && lastIndex < firstIndex
-        invariant(
-            restoredTerm >= lastTerm || isBehindSnapshot, "an entry of a term that never came")
         invariant(
             restoredTerm >= restoredRemoval?.term ?? 0, "the removal was in a term that never came")
         self.configuration = configuration
@@ -243,8 +237,8 @@ public struct RaftCore: ~Copyable {
         members = restoredMembers
         committedMembers = restoredHistory.base
         generator = SeededGenerator(seed: seed)
-        term = isBehindSnapshot ? lastTerm : restoredTerm
-        vote = isBehindSnapshot ? nil : restoredVote
+        term = restoredTerm
+        vote = restoredVote
         log = restoredLog
         commit = firstIndex - 1
         durability = Durability(term: restoredTerm, vote: restoredVote, lastIndex: lastIndex)
@@ -257,7 +251,9 @@ public struct RaftCore: ~Copyable {
         if !wasAlwaysAlone {
             electionDeadline = now + configuration.electionTimeout + randomUpTo(2)
         }
-        if snapshotIndex >= firstIndex { startFrom(snapshotIndex, snapshotTerm) }
+        // Also where a damaged log was let begin right behind it.
+        if snapshotIndex + 1 >= firstIndex { startFrom(snapshotIndex, snapshotTerm) }
+        invariant(term >= log.lastTerm, "an entry of a term that never came")
         members = history.newest
         committedMembers = history.asOf(commit)
         arrangePeers()

@@ -28,16 +28,15 @@ enum SystemClock {
 
 /// Processor time that the calling thread has used so far.
 func threadTime() -> Interval {
-    var time = timespec()
-    let status = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    invariant(status == 0, "the thread's clock cannot be read")
-    return Interval(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    Interval(nanoseconds: nanoseconds(of: CLOCK_THREAD_CPUTIME_ID))
 }
 
 /// CLOCK_BOOTTIME as the engine's `Instant`: runs on through suspend, read freshly.
-func bootInstant() -> Instant {
+func bootInstant() -> Instant { Instant(nanoseconds: nanoseconds(of: CLOCK_BOOTTIME)) }
+
+private func nanoseconds(of clock: clockid_t) -> Int64 {
     var time = timespec()
-    let status = clock_gettime(CLOCK_BOOTTIME, &time)
+    let status = clock_gettime(clock, &time)
     invariant(status == 0, "the clock cannot be read")
-    return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }

@@ -49,10 +49,11 @@
 // How the log stays bounded. A *start* record says that a group's log begins behind an index from
 // now on: what stands before is in a durable snapshot. A start at or above the group's last index
 // empties its log; a start before the first one is of another history (relaxed appendfsync, see
-// RaftCore+Overtaking.swift), and comes when the log was emptied. Every segment opens with a *checkpoint*: the small state of all groups (term,
-// vote, start, last index) and the node's own records, as of its beginning. So any prefix of the
-// segments can go as soon as no group needs an entry in it. Nothing else says which segments may be
-// missing: a log that is complete without them did not need them. The file of such a segment is
+// RaftCore+Overtaking.swift), and comes when the log was emptied. Every segment opens with a
+// *checkpoint*: the small state of all groups (term, vote, start, last index) and the node's own
+// records, as of its beginning. So any prefix of the segments can go as soon as no group needs an
+// entry in it. Nothing else says which segments may be missing: a log that is complete without them
+// did not need them. The file of such a segment is
 // removed, or used again for a later one.
 //
 // Invariants. W are kept by the writer and whoever executes its batches, R by recovery.
