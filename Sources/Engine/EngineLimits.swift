@@ -2,9 +2,12 @@ internal import Bytes
 
 /// Every limit of the engine, with its reason and what happens at the edge.
 enum EngineLimits {
-    /// Commands in one entry: with the record's and the payload's headers it stays under the 60 KiB
-    /// of a record, and so within one frame. A full batch is proposed, the next one begins.
+    /// Commands of one entry that peers must accept: with the record's and the payload's headers it stays
+    /// under the 60 KiB of a record, and so within one frame.
     static let batchBytesMax = 48 * 1024
+    /// Commands of one entry as this node makes them, unless a single one is longer: an entry is applied
+    /// in one turn. A full one is proposed, the next one begins.
+    static let batchBytes = 16 * 1024
     /// Commands that may wait until the log's write under way is over; more are proposed at once.
     static let heldBackBytesMax = 24 * 1024
     /// How long they wait at most: the disk may be full or stall while the other members' disks do not.
@@ -31,8 +34,9 @@ enum EngineLimits {
     /// A large command that got no piece for this long of log time is given up.
     static let assemblyIdleMilliseconds: Int64 = 60_000
     /// Entries applied in one turn, all groups together, in bytes; at least one entry. What is left waits
-    /// for the next turn. The most expensive small commands (new hashes of ten fields) take 2 to 3 ms then.
-    static let applyBytesPerTurn = 64 << 10
+    /// for the next turn. The most expensive small commands (new hashes of ten fields, members of a large
+    /// sorted set) take 1 to 2 ms then, beside as long for the commands that the turn takes up.
+    static let applyBytesPerTurn = 24 << 10
     /// Committed entries taken from the log's files at once. They are applied in one turn, too.
     static let applyReadBytesMax = 128 << 10
     /// Unread input of a session that cannot be executed now; beyond it the socket is not read.

@@ -9,7 +9,7 @@ internal import Raft
 /// itself, since others rely on that (a frame, a record).
 public struct NodeLimits: Equatable, Sendable {
     /// Bytes of commands in one entry, and in one frame to the leader; one command at least.
-    public var batchBytes = EngineLimits.batchBytesMax
+    public var batchBytes = EngineLimits.batchBytes
     /// A command with more argument bytes travels in pieces.
     public var inlineCommandBytes = EngineLimits.inlineCommandBytesMax
     /// Bytes of one piece of a large command, and of its pieces on their way.
