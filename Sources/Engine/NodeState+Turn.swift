@@ -414,6 +414,9 @@ extension NodeState {
                 let members = replicas[group].core.members.since
                 if groupID == .system || range.contains(members) { wal.requireSync() }
             case .start(let index, let term, let keepingRest):
+                invariant(
+                    index <= snapshots.groups[group].newestIndex,
+                    "the log of \(groupID) is cut at \(index), beyond its snapshots")
                 wal.start(
                     group: groupID, after: index, term: term, keepingRest: keepingRest)
                 if let members = replicas[group].core.members(asOf: index), members.since > 0 {

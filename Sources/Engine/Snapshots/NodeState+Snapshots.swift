@@ -56,7 +56,7 @@ extension NodeState {
     // MARK: Beginning
 
     private func isDue(_ group: Int) -> Bool {
-        let newest = snapshots.groups[group].durable.first?.id.index ?? 0
+        let newest = snapshots.groups[group].newestIndex
         guard replicas[group].applied > newest else { return false }
         if replicas[group].loggedBytes >= configuration.walMaxSize / 3 { return true }
         if logSpace != .ample, wal.oldestHolder == replicas[group].group,
@@ -79,7 +79,7 @@ extension NodeState {
             now.boot >= snapshots.groups[group].retryAt, map != nil, muteReason == nil,
             replicas[group].load == nil, !replicas[group].lacksState, !isShuttingDown
         else { return }
-        let newest = snapshots.groups[group].durable.first?.id.index ?? 0
+        let newest = snapshots.groups[group].newestIndex
         guard replicas[group].applied > newest else {
             // Nothing has happened since the last one.
             endTurn(of: group)

@@ -9,6 +9,8 @@ struct SnapshotBoard {
     struct Group {
         /// The durable snapshots, newest first.
         var durable: [Stored] = []
+        /// Up to where the newest durable one stands for the log; 0: there is none.
+        var newestIndex: LogIndex { durable.first?.id.index ?? 0 }
         /// A snapshot is to be written as soon as it is this group's and this replica's turn.
         var isWanted = false
         /// No attempt before this moment, after one that failed.

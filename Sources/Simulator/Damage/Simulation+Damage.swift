@@ -79,6 +79,12 @@ extension Simulation {
     func noteFindings(of process: SimulatedProcess, on number: Int) {
         let node = nodes[number]
         counts.add(.snapshotDamaged, process.findings.damagedSnapshots)
+        if node.damage == nil {
+            let lacking = process.groupsWithoutState
+            if !lacking.isEmpty {
+                fail("damage", "node \(number) has no state of groups \(lacking), and no damage")
+            }
+        }
         guard let found = process.findings.damage else { return }
         guard node.damage != nil else {
             fail("damage", "node \(number) finds damage where there is none: \(found)")

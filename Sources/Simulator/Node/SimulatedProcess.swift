@@ -398,6 +398,9 @@ final class SimulatedProcess {
     /// Whether all replicas have their state.
     var hasStates: Bool { engine.replicas.allSatisfy { !$0.isLoading && !$0.lacksState } }
 
+    /// Groups whose state is lost: a peer's snapshot must come.
+    var groupsWithoutState: [UInt32] { engine.replicas.filter(\.lacksState).map(\.group.raw) }
+
     /// What a leader knows of its followers, for whoever looks for the cause of a standstill.
     func followers(of group: UInt32) -> String {
         engine.replicas.filter { $0.group.raw == group }.flatMap(\.followers).map {

@@ -19,6 +19,10 @@ extension Scenario {
             "follower-read-cut-off-lease", "the same with leases on",
             options: { nearReads(lease: true) }, play: followerCutOff),
         Scenario(
+            "follower-read-after-transfer",
+            "a follower asks a leader that has handed over, and has not heard of the next one",
+            options: { nearReads(lease: true) }, play: followerAfterTransfer),
+        Scenario(
             "follower-read-behind",
             "a follower whose disk is slow answers a read behind a write it has not applied",
             options: { nearReads(lease: true) }, play: followerBehind),
@@ -26,12 +30,22 @@ extension Scenario {
             "expiry-many-clocks",
             "nodes whose clocks differ by a minute agree when a key is gone, and it stays gone",
             options: clocksApart, play: expiryManyClocks),
+        Scenario(
+            "expiry-amid-reads",
+            "a leader reads by its clock while the entries that expire keys are on their way",
+            options: slowNetwork, play: expiryAmidReads),
     ]
 
     private static func nearReads(lease: Bool) -> SwarmOptions {
         var options = threeNodes(lease: lease)
         options.nodes = 5
         options.followerReads = true
+        return options
+    }
+
+    private static func slowNetwork() -> SwarmOptions {
+        var options = threeNodes(lease: true)
+        options.network.delay = .milliseconds(8) ... .milliseconds(10)
         return options
     }
 
@@ -171,6 +185,40 @@ extension Scenario {
         try stage.require(near >= 0, "follower reads are not counted")
     }
 
+    private static func followerAfterTransfer(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 1...4 {
+            let old = try stage.waitForLeader()
+            let follower = stage.others(than: old)[round % 4]
+            try stage.connect(1, to: follower)
+            // It acknowledges late: leadership is handed to one who has more.
+            simulation.network.stash(kinds: [Stage.raftFrame], from: follower, to: old)
+            let wrote = try stage.call(1, ClientCommand("SET", "t", "old\(round)"))
+            try stage.expect(wrote == .simple("OK"), "SET: \(wrote.summary)")
+            stage.pass(.milliseconds(20))
+            for other in stage.others(than: follower) where other != old {
+                simulation.network.stash(kinds: [Stage.raftFrame], from: other, to: follower)
+            }
+            let new = try succeed(old, stage)
+            try stage.connect(2, to: new)
+            let next = try stage.call(2, ClientCommand("SET", "t", "new\(round)"))
+            try stage.expect(next == .simple("OK"), "SET on the new leader: \(next.summary)")
+            stage.send(1, ClientCommand("GET", "t"))
+            stage.pass(.milliseconds(10))
+            try stage.require(
+                stage.reading(old)?.isLeader == true, "the old leader knows that it is deposed")
+            try stage.expect(
+                stage.replies(1) != [.bulk(Array("old\(round)".utf8))],
+                "round \(round): a follower read what was overwritten")
+            stage.met("reads at a follower of a leader that had handed over")
+            for other in stage.others(than: follower) {
+                simulation.network.releaseStash(from: other, to: follower, now: simulation.now)
+            }
+            release(old, stage)
+            stage.pass(.seconds(4))
+        }
+    }
+
     private static func followerBehind(_ stage: Stage) throws(ScenarioError) {
         let leader = try stage.waitForLeader()
         let follower = stage.others(than: leader)[0]
@@ -197,6 +245,34 @@ extension Scenario {
                 "round \(round): then it read \(replies.map(\.summary))")
         }
         stage.met("reads at a follower that was behind", times: behind)
+    }
+
+    /// Keys become due one by one; which of them an entry deletes is a matter of its own time, and not
+    /// of the clocks that reads go by.
+    private static func expiryAmidReads(_ stage: Stage) throws(ScenarioError) {
+        for round in 1...4 {
+            let leader = try stage.waitForLeader()
+            try stage.connect(1, to: leader)
+            for number in 0..<60 {
+                let key = "a\(round):\(number)"
+                try stage.call(1, ClientCommand("SET", key, "1", "PX", "\(3000 + number)"))
+            }
+            try stage.connect(2, to: leader)
+            stage.pass(.milliseconds(1500))
+            var size = 60
+            for _ in 0..<8000 where size > 0 {
+                if stage.simulation.clients[2].state == .ready {
+                    if case .integer(let left)? = stage.replies(2).first, left < size {
+                        stage.met("sizes on the way to none")
+                        size = Int(left)
+                    }
+                    stage.send(2, ClientCommand("DBSIZE"))
+                }
+                stage.pass(.microseconds(500))
+                stage.compareStates()
+            }
+            try stage.expect(size == 0, "round \(round): \(size) keys outlived their expiry")
+        }
     }
 
     private static func expiryManyClocks(_ stage: Stage) throws(ScenarioError) {

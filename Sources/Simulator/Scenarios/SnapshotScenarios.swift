@@ -8,6 +8,10 @@ extension Scenario {
             "the power goes everywhere while snapshots are written and logs cut behind them",
             options: smallLogs, play: snapshotPowerCuts),
         Scenario(
+            "log-cut-undone",
+            "the power goes before the record that cuts a log is durable: its segments are needed",
+            options: batchByBatch, play: logCutUndone),
+        Scenario(
             "behind-the-log",
             "a follower needs what is in no log any more, and nothing new is written",
             options: smallLogs, play: behindTheLog),
@@ -34,6 +38,12 @@ extension Scenario {
         options.segmentBytes = 32 << 10
         options.walMaxSize = 96 << 10
         options.disk.survival = 0
+        return options
+    }
+
+    private static func batchByBatch() -> SwarmOptions {
+        var options = smallLogs()
+        options.disk.batchesPerSyncMax = 1
         return options
     }
 
@@ -73,6 +83,33 @@ extension Scenario {
                 read == .bulk(Array("\(round)".utf8)), "round \(round): \(read.summary)")
         }
         stage.met("snapshots that a start loaded", times: simulation.snapshotsLoaded)
+    }
+
+    private static func logCutUndone(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for round in 1...16 {
+            let leader = try stage.waitForLeader()
+            let victim = stage.others(than: leader)[round % 2]
+            // Batches wait for its disk: some become durable between the cut and its record.
+            simulation.nodes[victim].diskSlowness = 10
+            let first = stage.reading(victim)?.firstIndex ?? 0
+            var writes = 0
+            while stage.reading(victim)?.firstIndex ?? 0 <= first {
+                try write(stage, 2, "u\(writes % 40):", at: leader)
+                writes += 1
+                try stage.require(writes < 400, "round \(round): no log was cut")
+            }
+            stage.met("logs cut at a slow disk")
+            stage.pass(.microseconds(Int64(round) * 400))
+            stage.kill(victim, powerCut: true)
+            simulation.nodes[victim].diskSlowness = 1
+            stage.start(victim)
+            try stage.expect(simulation.nodes[victim].isUp, "round \(round): it does not start")
+            let wanted = stage.reading(leader)?.applied ?? 0
+            try stage.wait("the victim to catch up") {
+                stage.reading(victim)?.applied ?? 0 >= wanted
+            }
+        }
     }
 
     private static func behindTheLog(_ stage: Stage) throws(ScenarioError) {

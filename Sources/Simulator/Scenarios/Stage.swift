@@ -79,6 +79,16 @@ struct Stage {
         return leader
     }
 
+    /// Compares the states of replicas that have applied as much as another one has, or had.
+    func compareStates() {
+        for node in nodes {
+            guard let process = simulation.nodes[node].process else { continue }
+            for reading in process.readings() {
+                simulation.compareState(of: process, reading, node: node)
+            }
+        }
+    }
+
     func others(than node: Int) -> [Int] { nodes.filter { $0 != node } }
 
     /// The whole process stands still until `thaw`.
