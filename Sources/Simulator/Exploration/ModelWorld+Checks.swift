@@ -135,8 +135,10 @@ extension ModelWorld {
             history.fail(
                 "\(node.id) committed an entry of term \(history.committed.last ?? 0) by counting")
         }
-        // By those in force when it was counted: what it committed may have brought others into force.
-        let members = before.role == .leader ? before.members : node.core.members
+        // By those in force when it was counted. What is committed may bring others into force, who count
+        // what is behind it; a majority of the new voters is part of every majority of both sets.
+        let isBehind = before.members.isJoint && before.members.since < history.committed.count
+        let members = before.role == .leader && !isBehind ? before.members : node.core.members
         for voters in [members.voters, members.outgoing]
         where !voters.isEmpty && node.core.role == .leader {
             let holders = voters.count { voter in
