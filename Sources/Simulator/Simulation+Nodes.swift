@@ -52,7 +52,8 @@ extension Simulation {
     /// The process ends at once. `powerCut`: the machine too, and what was not synced.
     func crash(_ number: Int, powerCut: Bool) {
         let node = nodes[number]
-        if node.process != nil {
+        if let process = node.process {
+            node.wasEnding = process.isEnding
             node.process = nil
             network.processDied(.node(number), silently: powerCut, now: now)
         }

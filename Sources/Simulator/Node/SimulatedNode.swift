@@ -23,6 +23,8 @@ final class SimulatedNode {
     var machine: UInt64 = 1
     /// A process has run here that did not stop in an orderly way.
     var isUnclean = false
+    /// The last process died while it was about to stop in an orderly way.
+    var wasEnding = false
     /// Set when the machine went down under a log that was not synced, until the node trusts itself
     /// again; see `Simulation+Gaps`.
     var gap: LogGap?
