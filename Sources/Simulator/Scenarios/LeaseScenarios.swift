@@ -253,12 +253,16 @@ extension Scenario {
         for round in 1...4 {
             let leader = try stage.waitForLeader()
             try stage.connect(1, to: leader)
-            for number in 0..<60 {
-                let key = "a\(round):\(number)"
-                try stage.call(1, ClientCommand("SET", key, "1", "PX", "\(3000 + number)"))
-            }
+            // In one entry, so that they become due a millisecond apart.
+            stage.send(
+                1,
+                (0..<60).map {
+                    ClientCommand("SET", "a\(round):\($0)", "1", "PX", "\(1000 + $0)")
+                })
+            try stage.expect(
+                try stage.awaitReplies(1).count == 60, "round \(round): not all keys were set")
             try stage.connect(2, to: leader)
-            stage.pass(.milliseconds(1500))
+            stage.pass(.milliseconds(500))
             var size = 60
             for _ in 0..<8000 where size > 0 {
                 if stage.simulation.clients[2].state == .ready {

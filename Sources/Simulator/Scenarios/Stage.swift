@@ -155,7 +155,9 @@ struct Stage {
     }
 
     /// Sends commands in one pipeline, without waiting.
-    func send(_ client: Int, _ commands: ClientCommand...) {
+    func send(_ client: Int, _ commands: ClientCommand...) { send(client, commands) }
+
+    func send(_ client: Int, _ commands: [ClientCommand]) {
         simulation.clients[client].collected = []
         simulation.send(
             commands.map { (workload: -1, call: Call($0, token: 0)) }, client: client)
