@@ -70,10 +70,11 @@ import Testing
             let commands = (0..<50).map { "SET key:\($0) \(value)\(burst)\r\n" }.joined()
             let replies = String(repeating: "+OK\r\n", count: 50)
             #expect(cluster.expect(replies, to: commands, client) == nil)
+            // Up to a third of the limit wants no other one: four entries.
             #expect(
                 cluster.run {
                     let replica = cluster.replica(0)
-                    return replica.map { $0.snapshots.first == $0.applied } ?? false
+                    return replica.map { ($0.snapshots.first ?? 0) + 4 >= $0.applied } ?? false
                 })
         }
         let replica = try #require(cluster.replica(0))
