@@ -77,7 +77,7 @@ public enum DamageTrial {
     private static func damage(_ stage: Stage, at place: DamagePlace) throws(ScenarioError) -> Int {
         let simulation = stage.simulation
         var victim = 1
-        for attempt in 0..<20 {
+        for attempt in 0..<40 {
             if attempt % 4 < 2 {
                 victim = simulation.faultRandom.integer(simulation.nodeNumbers)
                 stage.pass(
