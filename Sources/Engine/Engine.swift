@@ -132,6 +132,7 @@ public struct Engine: ~Copyable {
         begin(now)
         node.statistics.clientReads += 1
         node.statistics.clientBytesReceived += count
+        node.applyAllowance.tookUp(count)
         run(index, now: now, mayRead: true)
         let held = sessions[index].input.count
         if held > node.configuration.clientQueryBufferLimit {
@@ -234,6 +235,7 @@ public struct Engine: ~Copyable {
     /// Bytes of a peer.
     public mutating func receive(_ bytes: Span<UInt8>, link: LinkID, now: ClockReading) {
         begin(now)
+        node.applyAllowance.tookUp(bytes.count)
         node.receive(bytes, link: link, sessions: &sessions, now: now)
         settle(now: now)
     }

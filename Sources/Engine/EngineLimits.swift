@@ -37,6 +37,8 @@ enum EngineLimits {
     /// for the next turn. The most expensive small commands (new hashes of ten fields, members of a large
     /// sorted set) take 1 to 2 ms then, beside as long for the commands that the turn takes up.
     static let applyBytesPerTurn = 24 << 10
+    /// As much again for each of so many bytes that the turn took up: half of its input.
+    static let applyInputStep = 48 << 10
     /// Committed entries taken from the log's files at once. They are applied in one turn, too.
     static let applyReadBytesMax = 128 << 10
     /// Unread input of a session that cannot be executed now; beyond it the socket is not read.
