@@ -19,7 +19,7 @@ struct ApplyAllowance {
         left = bytesPerTurn
     }
 
-    /// The turn takes up `bytes` from clients and peers. With each `inputStep` of them it may apply as much
+    /// The turn takes up `bytes` from clients and peers. With each `applyInputStep` of them it may apply as much
     /// again: else a node that has much to read and to refuse would do little else.
     mutating func tookUp(_ bytes: Int) {
         input += bytes
