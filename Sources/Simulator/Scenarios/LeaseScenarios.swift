@@ -68,6 +68,15 @@ extension Scenario {
         return try stage.waitForLeader(except: old)
     }
 
+    /// Client 2 overwrites a key at the new leader.
+    private static func write(
+        _ key: String, _ value: String, at new: Int, _ stage: Stage
+    ) throws(ScenarioError) {
+        try stage.connect(2, to: new)
+        let wrote = try stage.call(2, ClientCommand("SET", key, value))
+        try stage.expect(wrote == .simple("OK"), "SET on the new leader: \(wrote.summary)")
+    }
+
     private static func release(_ old: Int, _ stage: Stage) {
         for other in stage.others(than: old) {
             stage.simulation.network.releaseStash(
@@ -92,9 +101,7 @@ extension Scenario {
         }
         let answers = others.map { network().stashed(from: $0, to: old) }
         let new = try succeed(old, stage)
-        try stage.connect(2, to: new)
-        let wrote = try stage.call(2, ClientCommand("SET", "x", "2"))
-        try stage.expect(wrote == .simple("OK"), "SET on the new leader: \(wrote.summary)")
+        try write("x", "2", at: new, stage)
         // A read that began behind the write: its own round was answered by nobody.
         stage.send(3, ClientCommand("GET", "x"))
         stage.pass(.milliseconds(10))
@@ -120,9 +127,7 @@ extension Scenario {
             try stage.call(1, ClientCommand("SET", "x", "old\(round)"))
             stage.pass(.milliseconds(200))
             let new = try succeed(old, stage)
-            try stage.connect(2, to: new)
-            let wrote = try stage.call(2, ClientCommand("SET", "x", "new\(round)"))
-            try stage.expect(wrote == .simple("OK"), "SET on the new leader: \(wrote.summary)")
+            try write("x", "new\(round)", at: new, stage)
             try stage.require(
                 stage.reading(old)?.isLeader == true, "the old leader knows that it is deposed")
             stage.met("reads at a leader that has handed over")
@@ -163,9 +168,7 @@ extension Scenario {
                 new = stage.leader(except: old).flatMap { majority.contains($0) ? $0 : nil }
             }
             guard let new else { return }
-            try stage.connect(2, to: new)
-            let wrote = try stage.call(2, ClientCommand("SET", "y", "new\(round)"))
-            try stage.expect(wrote == .simple("OK"), "SET on the new leader: \(wrote.summary)")
+            try write("y", "new\(round)", at: new, stage)
             if stage.simulation.clients[1].state != .ready { try stage.connect(1, to: follower) }
             stage.send(1, ClientCommand("GET", "y"))
             stage.pass(.milliseconds(400))
@@ -200,9 +203,7 @@ extension Scenario {
                 simulation.network.stash(kinds: [Stage.raftFrame], from: other, to: follower)
             }
             let new = try succeed(old, stage)
-            try stage.connect(2, to: new)
-            let next = try stage.call(2, ClientCommand("SET", "t", "new\(round)"))
-            try stage.expect(next == .simple("OK"), "SET on the new leader: \(next.summary)")
+            try write("t", "new\(round)", at: new, stage)
             stage.send(1, ClientCommand("GET", "t"))
             stage.pass(.milliseconds(10))
             try stage.require(
