@@ -13,12 +13,12 @@ import Testing
     }
 
     private func append(
-        _ writer: inout WALWriter, group: UInt32 = 1, payloadBytes: Int, count: Int = 1,
-        first: LogIndex
+        _ writer: inout WALWriter, group: UInt32 = 1, payloadBytes: Int, of byte: UInt8 = 7,
+        count: Int = 1, first: LogIndex, term: Term = 1
     ) {
-        let payload = [UInt8](repeating: 7, count: payloadBytes)
+        let payload = [UInt8](repeating: byte, count: payloadBytes)
         let records = entryRecords(
-            [[UInt8]](repeating: payload, count: count), from: first, term: 1)
+            [[UInt8]](repeating: payload, count: count), from: first, term: term)
         writer.entries(
             group: GroupID(group), records: records.readable, first: first,
             last: first + LogIndex(count) - 1)
@@ -133,10 +133,7 @@ import Testing
             writer.start(group: GroupID(1), after: 7, term: 3, keepingRest: false)
             // In one batch with it, too.
             for index in 8...12 as ClosedRange<LogIndex> {
-                let records = entryRecords(
-                    [[UInt8](repeating: 9, count: 600)], from: index, term: 4)
-                writer.entries(
-                    group: GroupID(1), records: records.readable, first: index, last: index)
+                append(&writer, payloadBytes: 600, of: 9, first: index, term: 4)
                 if index % 2 == 0 { executor.submit(writer.seal()!) }
             }
             writer.durable(upTo: executor.drain())
