@@ -2,7 +2,9 @@
 
 Clients send on a schedule, whether they are answered or not, and want each answer within a deadline. Goodput is
 the answers per second that came within it. A client whose socket has taken nothing for as long as the deadline
-gives up what is due, as client libraries do ("unsent"). scripts/bench --overload starts this.
+gives up what is due, as client libraries do ("unsent"). The load has one processor for itself and the nodes share
+the others: three times the load is three times the work of sending it, which is not to be taken from the nodes.
+scripts/bench --overload starts this.
 """
 
 import argparse
@@ -32,6 +34,7 @@ def arguments():
     parser.add_argument("--times", default="1,2,3", help="loads, in times of the capacity (1,2,3)")
     parser.add_argument("--capacity", type=int, default=0, help="requests per second; 0: measure it first")
     parser.add_argument("--nodes", type=int, default=3, help="Skein nodes (3)")
+    parser.add_argument("--shared", action="store_true", help="let the load and the nodes use the same processors")
     parser.add_argument("--directive", action="append", default=[], metavar="'NAME VALUE'", help="for Skein's nodes")
     parser.add_argument("--dir", default=os.path.join(servers.ROOT, "data"), help="for the nodes' files (data)")
     options = parser.parse_args()
@@ -65,6 +68,8 @@ class Client:
 class Counts:
     def __init__(self):
         self.good = self.late = self.refused = self.unsent = self.other = 0
+        self.behind = 0.0  # seconds that the load itself was behind its schedule, at most
+        self.busy = 0.0  # the load's share of its processor
         self.waits = []
 
 
@@ -162,7 +167,7 @@ class Load:
     def open_loop(self, rate, seconds):
         """Sends `rate` commands a second; what came of those due in the last three quarters."""
         counts = Counts()
-        start = time.monotonic()
+        start, work = time.monotonic(), time.process_time()
         begin = start + seconds * 0.25
         end = start + seconds
         gap = self.options.burst / rate
@@ -171,6 +176,8 @@ class Load:
             now = time.monotonic()
             if now >= end:
                 break
+            if due >= begin:
+                counts.behind = max(counts.behind, now - due)
             while due <= now:
                 client = self.clients[number % len(self.clients)]
                 number += 1
@@ -181,6 +188,7 @@ class Load:
                 due += gap
             self.turn(counts, begin, max(0, min(due - time.monotonic(), 0.005)))
         sent = number * self.options.burst / seconds
+        counts.busy = (time.process_time() - work) / seconds
         self.drain(counts, begin)
         return counts, sent
 
@@ -192,6 +200,16 @@ class Load:
 
 def percentile(waits, share):
     return sorted(waits)[min(len(waits) - 1, int(share * len(waits)))] * 1000 if waits else 0
+
+
+def processors(options):
+    """Which the nodes use and which the load: disjoint, unless there is only one or --shared is given."""
+    every = sorted(os.sched_getaffinity(0))
+    if options.shared or len(every) < 2:
+        print("processors: %d, shared by the nodes and the load" % len(every))
+        return every, every
+    print("processors: %d for the nodes, 1 for the load" % (len(every) - 1))
+    return every[:-1], every[-1:]
 
 
 def measure(options, ports):
@@ -209,24 +227,28 @@ def measure(options, ports):
         print("deepest closed loop: %d commands outstanding" % (options.connections * options.burst * depth // 2))
     print("capacity: %d commands per second (MSET of %d keys, %d connections to %d nodes, %d commands per send)"
           % (capacity, options.keys, options.connections, len(ports), options.burst))
-    print("%6s %9s %9s %9s %9s %9s %9s %9s %8s %8s" % ("load", "due/s", "good/s", "of cap.", "late/s", "refused/s",
-                                                      "unsent/s", "other/s", "p50 ms", "p99 ms"))
+    print("%6s %9s %9s %9s %9s %9s %9s %9s %8s %8s %9s %6s" % (
+        "load", "due/s", "good/s", "of cap.", "late/s", "refused/s", "unsent/s", "other/s", "p50 ms", "p99 ms",
+        "behind ms", "busy"))
     for times in (float(text) for text in options.times.split(",")):
         load = Load(ports, options)
         counts, due = load.open_loop(capacity * times, options.seconds)
         load.close()
         span = options.seconds * 0.75
-        print("%5.1fx %9d %9d %8.0f%% %9d %9d %9d %9d %8.0f %8.0f" % (
+        print("%5.1fx %9d %9d %8.0f%% %9d %9d %9d %9d %8.0f %8.0f %9.0f %5.0f%%" % (
             times, due, counts.good / span, 100 * counts.good / span / capacity, counts.late / span,
             counts.refused / span, counts.unsent / span, counts.other / span, percentile(counts.waits, 0.5),
-            percentile(counts.waits, 0.99)))
+            percentile(counts.waits, 0.99), counts.behind * 1000, counts.busy * 100))
         sys.stdout.flush()
 
 
 def main():
     options = arguments()
     directives = [word for each in options.directive for word in ("--" + each.split(" ", 1)[0], each.split(" ", 1)[1])]
+    for_nodes, for_load = processors(options)
+    os.sched_setaffinity(0, for_nodes)  # what is started here inherits it
     skein = servers.Skein(options.nodes, *directives, parent=options.dir)
+    os.sched_setaffinity(0, for_load)
     try:
         measure(options, [port for _, port in skein.nodes()])
     finally:
