@@ -28,7 +28,8 @@ internal import Synchronization
 //
 // Numbered invariants. Each names the code that keeps it.
 //
-//  L1  An append reply of term T quotes the epoch read while P follows N in T (RaftCore.sendReply).
+//  L1  An append reply of term T quotes the epoch read while P follows N in T, and while N's pings carry
+//      the boot that P follows; otherwise none (RaftCore.sendReply).
 //  L2  Before P leaves N in G by voting, by campaigning or by learning of a higher term from a
 //      candidate, `release` succeeds: no promise made under the quoted epoch runs, and the
 //      epoch has risen past the quoted one. Check and rise are one step under the mutex, and so is
@@ -64,7 +65,10 @@ internal import Synchronization
 //    because the leader of the term before sent TimeoutNow: a candidate marks its request in the one
 //    term that follows that leader's, never when it campaigns again. If that leader was a later
 //    one than N, see (a).
-//  - (c) A dead process holds no lease, and a new one of the same node does not lead in T.
+//  - (c) A dead process holds no lease, and a new one of the same node does not lead in T. What P follows is
+//      a boot, the newest that had pinged P when an append of T came. That it is a dead one says nothing if N
+//      was elected in T before it pinged P: then e is older than N's first ping to P, which raised it, unless
+//      P quoted after that ping, which L1 excludes.
 //  - P restarted between the reply and v. The epoch under the new boot is another one, so N's ping of
 //    s was answered by the old process. P was silent for one promise after its start (L5), so at v
 //    more than `promise` had passed since P answered; as in the first case the lease had ended.

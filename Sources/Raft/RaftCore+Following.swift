@@ -213,7 +213,10 @@ extension RaftCore {
         replyOwed = false
         acknowledged = max(acknowledged, durable)
         var epoch: UInt64 = 0
-        if !followed.gone {
+        // The append may have come from a process that has not pinged yet, or one that did so since: an
+        // epoch binds this replica to the process that it knows as the leader's, or to none. A leader
+        // that sees promises under an epoch that was not quoted asks again.
+        if !followed.gone, followed.boot == liveness.boot(of: followed.leader) {
             epoch = liveness.followEpoch(for: followed.leader)
             self.followed?.quoted = epoch
         }

@@ -41,8 +41,8 @@ struct ModelSituation: Sendable {
 extension ModelSituation {
     static let all: [ModelSituation] =
         [
-            election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter, reads,
-            unwritten, olderTerm, replaced, removal, settling, addition,
+            election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter, ledAgain,
+            reads, unwritten, olderTerm, replaced, removal, settling, addition,
         ] + ofLogsAndVoters
 
     /// Nobody leads, everybody may campaign, disks are slow, processes end.
@@ -145,6 +145,27 @@ extension ModelSituation {
         situation.restarting = [2]
         situation.budget = ModelBudget(passes: 2, restarts: 1)
         situation.depth = (7, 12)
+        return situation
+    }
+
+    /// Node 1's next process leads. Node 2 knows the one before: the append and the first ping of the next
+    /// one come in any order, while its disk is slow. Node 3's promise to node 1 has run out.
+    private static var ledAgain: ModelSituation {
+        var situation = ModelSituation(
+            name: "led-again", summary: "a node restarts, leads again, and meets who knew it before")
+        situation.disksAreQuick = [1, 3]
+        situation.budget = ModelBudget(passes: 1, pings: 1)
+        situation.pings = [(1, 2)]
+        situation.depth = (7, 9)
+        situation.prepare = { world in
+            world.lead(1)
+            world.drop()
+            world.perform(.restart(1, keeping: true))
+            world.wait(.milliseconds(920))
+            world.elect(1, by: [3])
+            world.exchange(1, 3)
+            world.wait(.milliseconds(420))
+        }
         return situation
     }
 
