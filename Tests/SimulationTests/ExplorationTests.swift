@@ -3,15 +3,15 @@ import Testing
 
 /// The beginnings of what `skein-sim --explore all` explores.
 @Suite struct `Small models` {
-    static let statesMax = 250
+    static let depth = 3
 
     @Test(arguments: Exploration.situations)
     func `no course of events breaks a promise`(situation: String) throws {
-        let result = try #require(
-            Exploration.run(situation, depth: .quick, statesMax: Self.statesMax))
+        let result = try #require(Exploration.run(situation, depth: .exactly(Self.depth)))
         let path = result.path.joined(separator: "; ")
         #expect(result.violation == nil, "\(result.violation ?? ""): \(path)")
-        #expect(result.states > 100, "hardly anything can happen: \(result.states) states")
+        #expect(result.reached == Self.depth)
+        #expect(result.states > 30, "hardly anything can happen: \(result.states) states")
     }
 
     @Test func `what is explored contains what it is about`() throws {
