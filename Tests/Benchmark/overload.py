@@ -23,6 +23,9 @@ import servers  # noqa: E402
 from resp import Connection  # noqa: E402
 
 
+REFUSED = b"-TRYAGAIN Too many commands are waiting, this one was not executed"
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench --overload", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,6 +66,7 @@ class Client:
         self.waiting = collections.deque()  # [when it was due, answers still to come]
         self.outstanding = 0
         self.stuck = None  # since when the socket takes nothing
+        self.watched = select.EPOLLIN
 
 
 class Counts:
@@ -91,18 +95,20 @@ class Load:
     def send(self, client, due):
         client.waiting.append([due, self.options.burst])
         client.outstanding += self.options.burst
-        client.unsent += client.bytes
+        client.unsent = client.unsent + client.bytes if client.unsent else client.bytes
         self.flush(client)
 
     def flush(self, client):
         try:
             sent = client.socket.send(client.unsent)
-            client.unsent = client.unsent[sent:]
+            client.unsent = client.unsent[sent:] if sent < len(client.unsent) else b""
             client.stuck = time.monotonic() if client.unsent else None
         except BlockingIOError:
             client.stuck = client.stuck or time.monotonic()
         wanted = select.EPOLLIN | (select.EPOLLOUT if client.unsent else 0)
-        self.poll.modify(client.socket, wanted)
+        if wanted != client.watched:
+            client.watched = wanted
+            self.poll.modify(client.socket, wanted)
 
     def receive(self, client, counts, begin):
         try:
@@ -137,7 +143,7 @@ class Load:
         if done:
             counts.waits.append(now - due)
         if done < len(lines):
-            refused = sum(line.startswith(b"-TRYAGAIN") for line in lines)
+            refused = lines.count(REFUSED)
             counts.refused += refused
             counts.other += len(lines) - done - refused
 
@@ -217,14 +223,11 @@ def measure(options, ports):
     if not capacity:
         load = Load(ports, options)
         load.closed_loop(2, 4)
-        depth, gained = 1, True
-        while gained and depth <= 32:
-            reached = load.closed_loop(2.5, depth)
-            gained = reached > capacity * 1.03
-            capacity = max(capacity, int(reached))
-            depth *= 2
+        reached = {depth: int(load.closed_loop(2.5, depth)) for depth in (1, 2, 4, 8, 16)}
         load.close()
-        print("deepest closed loop: %d commands outstanding" % (options.connections * options.burst * depth // 2))
+        capacity = max(reached.values())
+        print("closed loops, answers per second by commands outstanding: %s" % ", ".join(
+            "%d: %d" % (options.connections * options.burst * depth, rate) for depth, rate in reached.items()))
     print("capacity: %d commands per second (MSET of %d keys, %d connections to %d nodes, %d commands per send)"
           % (capacity, options.keys, options.connections, len(ports), options.burst))
     print("%6s %9s %9s %9s %9s %9s %9s %9s %8s %8s %9s %6s" % (
