@@ -41,8 +41,8 @@ struct ModelSituation: Sendable {
 extension ModelSituation {
     static let all: [ModelSituation] =
         [
-            election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter, ledAgain,
-            reads, unwritten, olderTerm, replaced, removal, settling, addition,
+            election, transfer, lostTransfer, lease, latePromise, unquoted, restartedGranter,
+            ledAgain, reads, unwritten, olderTerm, replaced, removal, settling, addition,
         ] + ofLogsAndVoters
 
     /// Nobody leads, everybody may campaign, disks are slow, processes end.
@@ -152,7 +152,7 @@ extension ModelSituation {
     /// one come in any order, while its disk is slow. Node 3's promise to node 1 has run out.
     private static var ledAgain: ModelSituation {
         var situation = ModelSituation(
-            name: "led-again", summary: "a node restarts, leads again, and meets who knew it before")
+            name: "led-again", summary: "a node leads again after a restart, and meets its past")
         situation.disksAreQuick = [1, 3]
         situation.budget = ModelBudget(passes: 1, pings: 1)
         situation.pings = [(1, 2)]
