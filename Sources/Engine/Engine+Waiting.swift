@@ -41,7 +41,7 @@ extension Engine {
             }
             lateUploads.removeAll()
         }
-        refuseBlocked(before: limit)
+        refuseBlocked(before: limit, now: now)
     }
 
     private mutating func timeOut(
@@ -65,7 +65,9 @@ extension Engine {
 
     /// Sessions that wait for room in a queue: those that waited too long are refused, the others
     /// try again when there is room.
-    private mutating func refuseBlocked(before limit: Instant) {
+    private mutating func refuseBlocked(before limit: Instant, now: ClockReading) {
+        guard !node.blockedSessions.isEmpty, node.blockedRetryAt <= now.boot else { return }
+        node.blockedRetryAt = now.boot + EngineLimits.blockedRetryInterval
         let blocked = node.blockedSessions
         node.blockedSessions.removeAll(keepingCapacity: true)
         for id in blocked {

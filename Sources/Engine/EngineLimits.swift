@@ -22,6 +22,8 @@ enum EngineLimits {
     /// transactions per second. Beyond it commands are refused while the queue is answered slowly (see
     /// AnswerRate), and otherwise sessions are not read.
     static let queueBytesMax = 32 << 20
+    /// Sessions that wait for room in a queue try again so often.
+    static let blockedRetryInterval = Interval.milliseconds(50)
     /// Unanswered commands of one session. Beyond it the session is not executed further.
     static let sessionInFlightMax = 4096
     /// Replies kept for one origin; the oldest are forgotten first (the client gets -UNCERTAIN).

@@ -133,7 +133,7 @@ extension NodeState {
         }
         if replicas.count > 0, map != nil { deadline = min(deadline, snapshots.checkAt) }
         if isStarted { deadline = min(deadline, nodesCheckAt) }
-        if !blockedSessions.isEmpty { deadline = min(deadline, now.boot + .milliseconds(50)) }
+        if !blockedSessions.isEmpty { deadline = min(deadline, blockedRetryAt) }
         if let shutdownDeadline { deadline = min(deadline, shutdownDeadline) }
         return deadline
     }

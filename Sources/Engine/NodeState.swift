@@ -122,6 +122,8 @@ struct NodeState: ~Copyable {
     var provisional: [SessionID] = []
     /// Sessions that wait for room in a queue.
     var blockedSessions: [SessionID] = []
+    /// When they try again.
+    var blockedRetryAt = Instant(nanoseconds: 0)
     /// Sessions whose large command has got its place in the order.
     var uploadsFinished: [SessionID] = []
     var statistics = Statistics()

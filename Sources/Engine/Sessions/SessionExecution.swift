@@ -437,6 +437,9 @@ extension NodeState {
     mutating func block(_ session: inout Session, now: ClockReading) {
         if session.blockedSince == nil {
             session.blockedSince = now.boot
+            if blockedSessions.isEmpty {
+                blockedRetryAt = now.boot + EngineLimits.blockedRetryInterval
+            }
             blockedSessions.append(session.id)
         }
     }
