@@ -31,13 +31,14 @@ extension Engine {
             }
             // Without its reference in the log, a large command is certainly not executed.
             node.routes[group].uploads.removeAll { upload in
-                guard upload.progressAt <= limit else { return false }
-                lateUploads.append((upload.session, upload.tableID))
+                guard upload.isGivenUp || upload.progressAt <= limit else { return false }
+                lateUploads.append((upload.session, upload.tableID, upload.isGivenUp))
                 return true
             }
-            for (session, command) in lateUploads {
+            for (session, command, isGivenUp) in lateUploads {
                 timeOut(
-                    session, of: group, Self.downError, command: command, since: limit, now: now)
+                    session, of: group, isGivenUp ? Replica.givenUpError : Self.downError,
+                    command: command, since: limit, now: now)
             }
             lateUploads.removeAll()
         }

@@ -27,7 +27,7 @@ public struct Engine: ~Copyable {
     /// An empty list with memory, to change places with the list of ready sessions.
     private var spareReady: [SessionID] = []
     /// Sessions whose large command is given up in this tick.
-    var lateUploads: [(session: SessionID, command: UInt16)] = []
+    var lateUploads: [(session: SessionID, command: UInt16, isGivenUp: Bool)] = []
 
     /// Continues from a recovered log, or begins on an empty directory.
     ///

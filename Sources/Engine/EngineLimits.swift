@@ -49,6 +49,9 @@ enum EngineLimits {
     static let heldOutputBytesMax = 1 << 20
     /// Reads waiting at the leader, in bytes, all origins together; beyond it forwards are refused.
     static let readBacklogBytesMax = 32 << 20
+    /// Answers to one peer's reads that wait to be sent, and the one that passes the limit; beyond it the
+    /// reads wait in the backlog.
+    static let forwardedReplyBytesMax = 8 << 20
     /// Due keys that one expiry entry may delete, so that applying it stays short.
     static let expirePerEntry = 200
     /// Dropped keys freed per turn: well under a millisecond.

@@ -128,9 +128,13 @@ extension NodeState {
                 let header = try FragmentHeader(from: &reader)
                 fragmentApplied(group, command: header.command, upTo: header.offset, now: now)
             case .reply:
-                try receiveReplies(&reader, group: group, queue: .writes, &sessions, now: now)
+                try receiveReplies(
+                    &reader, group: group, queue: .writes, link: links[index].id, &sessions,
+                    now: now)
             case .readReply:
-                try receiveReplies(&reader, group: group, queue: .reads, &sessions, now: now)
+                try receiveReplies(
+                    &reader, group: group, queue: .reads, link: links[index].id, &sessions,
+                    now: now)
             case .forwardRefused: try receiveRefusal(&reader, group: group, now: now)
             case .snapshotPiece:
                 var whole = ByteReader(frame.body)
@@ -201,12 +205,18 @@ extension NodeState {
         case .gap:
             sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
             return
-        case .take: break
+        case .take: beginStream(header, .reply, link: link)
         }
         if outrunsSnapshot(group) || !addProposal(group, run: run, queuedAt: nil, now: now) {
             peers[at].inbound[group].writes.spoil()
             sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
         }
+    }
+
+    /// With a new stream its origin asks for everything anew that it has no whole answer to: large answers
+    /// that wait to be sent would come twice.
+    private mutating func beginStream(_ header: ForwardHeader, _ kind: PeerFrameKind, link: Int) {
+        if header.position == 0 { links[link].dropBulk(kind, group: header.group) }
     }
 
     /// The rest of a forward frame as a run of the peer's own commands, checked to its end: what is
@@ -273,7 +283,7 @@ extension NodeState {
         case .gap:
             sendForwardRefused(link, group: group, term: header.term, stream: header.stream)
             return
-        case .take: break
+        case .take: beginStream(header, .readReply, link: link)
         }
         if replicas[group].backlog.isEmpty,
             replicas[group].canReadByLease(now: now.boot, liveness: liveness),
@@ -298,6 +308,13 @@ extension NodeState {
         for offset in 0..<header.count {
             let command = try LoggedCommand(from: &reader)
             let before = links[link].provisionalBytes.count
+            if links[link].isFullOfAnswers {
+                // Once one of them is there, the others follow: their order is kept.
+                replicas[group].backlog.append(
+                    command, sequence: header.first + UInt64(offset), origin: header.origin,
+                    queue: .reads)
+                continue
+            }
             if !command.flags.contains(.abandoned) {
                 _ = try decoder.decode(command.arguments)
                 let request = decoder.request(over: command.arguments)
@@ -319,7 +336,7 @@ extension NodeState {
                     group: UInt32(group), sequence: header.first + UInt64(offset),
                     count: links[link].provisionalBytes.count - before))
         }
-        commandStatistics.stepForOthers(header.count)
+        commandStatistics.stepForOthers(links[link].provisional.count - replies)
         links.markFlushing(link)
         return true
     }
@@ -357,9 +374,8 @@ extension NodeState {
     }
 
     private mutating func receiveReplies(
-        _ reader: inout ByteReader, group: Int, queue: Replica.QueueKind,
-        _ sessions: inout SessionTable,
-        now: ClockReading
+        _ reader: inout ByteReader, group: Int, queue: Replica.QueueKind, link: LinkID,
+        _ sessions: inout SessionTable, now: ClockReading
     ) throws(DecodeError) {
         while reader.remaining > 0 {
             let record = try ReplyRecord(from: &reader)
@@ -372,25 +388,21 @@ extension NodeState {
                     reply: record.bytes, &sessions, now: now)
                 continue
             }
-            var whole =
+            let isWhole = record.status != .piece
+            if isRead {
+                guard routes[group].partialReadReply.add(record, from: link) else { continue }
+                routes[group].reads.answerGotOn(now: now.boot)
+            } else {
+                guard routes[group].partialWriteReply.add(record, from: link) else { continue }
+                routes[group].writes.answerGotOn(now: now.boot)
+            }
+            guard isWhole else { continue }
+            let whole =
                 isRead
                 ? routes[group].partialReadReply.take() : routes[group].partialWriteReply.take()
-            // A piece counts when it continues what is there; the first one begins anew.
-            if record.offset == 0 { whole.removeAll() }
-            if record.offset == whole.count {
-                whole.append(record.bytes)
-                if record.status != .piece {
-                    deliver(
-                        group, queue, sequence: record.sequence, status: record.status,
-                        reply: whole.readable, &sessions, now: now)
-                    whole.removeAll(keepingCapacityUpTo: 0)
-                }
-            }
-            if isRead {
-                routes[group].partialReadReply = whole
-            } else {
-                routes[group].partialWriteReply = whole
-            }
+            deliver(
+                group, queue, sequence: record.sequence, status: record.status,
+                reply: whole.readable, &sessions, now: now)
         }
     }
 

@@ -30,6 +30,8 @@ struct PeerLink: ~Copyable {
     var pieces = FrameWriter()
     /// Replies larger than a frame, and the replies behind them.
     private var bulk = Deque<BulkReply>()
+    /// What of it is not sent yet.
+    private(set) var bulkBytes = 0
     /// The reply frame at the end of `client` that still takes answers.
     private var openReply: (kind: PeerFrameKind, group: UInt32)?
     /// Replies to reads that relied on the lease in this turn: sent when the end of the turn has
@@ -59,8 +61,10 @@ struct PeerLink: ~Copyable {
         bytes: Span<UInt8>
     ) {
         let needed = bytes.count + ReplyRecord.overheadBytesMax
-        if !bulk.isEmpty || needed > PeerLimits.bodyBytesMax / 2 {
-            // An answer must not overtake a larger one before it.
+        let isBehind = !bulk.isEmpty && bulk.contains { $0.isOf(kind, group) }
+        if isBehind || needed > PeerLimits.bodyBytesMax / 2 {
+            // An answer must not overtake a larger one before it, of the same kind and group.
+            bulkBytes += bytes.count
             bulk.append(
                 BulkReply(
                     kind: kind, group: group, sequence: sequence, status: status,
@@ -106,10 +110,18 @@ struct PeerLink: ~Copyable {
             room -= length
         }
         while room > 0, let first = bulk.first {
-            let before = output.bytes.count
-            if first.appendPiece(to: &output) { bulk.removeFirst() }
+            let (before, unsent) = (output.bytes.count, first.byteCount)
+            let isLast = first.appendPiece(to: &output)
+            bulkBytes -= unsent - first.byteCount
+            if isLast { bulk.removeFirst() }
             room -= output.bytes.count - before
         }
+    }
+
+    /// Forgets the answers of one kind and group that wait to be sent, or were sent in part.
+    mutating func dropBulk(_ kind: PeerFrameKind, group: UInt32) {
+        for reply in bulk where reply.isOf(kind, group) { bulkBytes -= reply.byteCount }
+        bulk.removeAll { $0.isOf(kind, group) }
     }
 
     private static func firstFrameLength(_ bytes: borrowing ByteBuffer) -> Int {
@@ -123,6 +135,12 @@ struct PeerLink: ~Copyable {
         _ source: borrowing ByteBuffer, _ count: Int, to target: inout ByteBuffer
     ) {
         target.append(source.readable.extracting(0..<count))
+    }
+
+    /// Whether so many answers wait to be sent that reads of this peer are not executed for now: what they
+    /// ask for is larger than what they are.
+    var isFullOfAnswers: Bool {
+        bulkBytes + provisionalBytes.count >= EngineLimits.forwardedReplyBytesMax
     }
 
     /// Whether client frames wait for room.
@@ -147,6 +165,13 @@ final class BulkReply {
         self.sequence = sequence
         self.status = status
         self.bytes = bytes
+    }
+
+    /// Bytes that are not sent yet.
+    var byteCount: Int { bytes.count }
+
+    func isOf(_ kind: PeerFrameKind, _ group: UInt32) -> Bool {
+        self.kind == kind && self.group == group
     }
 
     private static let pieceBytes = PeerLimits.bodyBytesMax - ReplyRecord.overheadBytesMax - 5

@@ -301,6 +301,9 @@ struct Replica: ~Copyable {
                 count: context.reply.bytes.count - start))
     }
 
+    static let givenUpError =
+        "TRYAGAIN The pieces of the command were given up, it was not executed"
+
     /// Executes a command as of the entry's time; the reply is appended to `context.reply`.
     private mutating func execute(
         _ command: borrowing LoggedCommand, origin: Origin
@@ -321,8 +324,7 @@ struct Replica: ~Copyable {
         }
         let reference = try LargeReference(decoding: command.arguments)
         guard let owner = assemblies.take(origin: origin, reference: reference) else {
-            context.reply.error(
-                "TRYAGAIN The pieces of the command were given up, it was not executed")
+            context.reply.error(text: Self.givenUpError)
             return .complete
         }
         // What the pieces make together was not looked at before it came here: only its origin has

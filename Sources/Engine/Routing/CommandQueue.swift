@@ -39,7 +39,7 @@ struct CommandQueue: ~Copyable {
     /// The stream, and the next frame's place in it.
     private(set) var stream: UInt64 = 1
     private(set) var position: UInt64 = 0
-    /// When the stream last moved: a reply came or it began.
+    /// When the stream last moved: a reply came, or a piece of one, or it began.
     private(set) var progressAt = Instant(nanoseconds: 0)
     /// How fast commands are answered, while many wait.
     private var rate = AnswerRate()
@@ -99,6 +99,9 @@ struct CommandQueue: ~Copyable {
         sentBytes = 0
         progressAt = now
     }
+
+    /// A piece of the oldest command's answer came.
+    mutating func answerGotOn(now: Instant) { progressAt = now }
 
     /// Moves the next commands into `output` as one run of at most `limit` bytes (always at least
     /// one command when any is unsent), and counts them as sent.

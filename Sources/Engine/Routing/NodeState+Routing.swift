@@ -47,10 +47,17 @@ extension NodeState {
                     !routes[group].hasUnsentPieces
                     && mayHoldBack(bytes: routes[group].writes.unsentBytes, now: now)
                 if !isHeldBack { return true }
-            } else if let link = links.index(to: target.node),
-                links[link].client.bytes.count < PeerLimits.clientWindowBytes * 2
-            {
-                return true
+            } else if let link = links.index(to: target.node) {
+                if links[link].client.bytes.count < PeerLimits.clientWindowBytes * 2,
+                    routes[group].hasUnsentCommands
+                {
+                    return true
+                }
+                if links[link].pieces.bytes.count < PeerLimits.bulkWindowBytes,
+                    routes[group].hasUnsentPieces
+                {
+                    return true
+                }
             }
         }
         return false
@@ -65,7 +72,7 @@ extension NodeState {
             queue.sent > 0 && queue.progressAt + patience < now.boot
         }
         let isUploadStuck = routes[group].uploads.contains {
-            $0.sent > $0.applied && $0.progressAt + patience < now.boot
+            $0.isStuck(since: now.boot - patience)
         }
         // This node's own replica loses nothing between queue and log.
         if routes[group].target?.node == id { return }

@@ -19,9 +19,9 @@ struct Route: ~Copyable {
     private(set) var target: Target?
     /// The target refused: what is unanswered is sent again at this moment.
     var retryAt: Instant?
-    /// The answer to the oldest write, to the oldest read, as far as its pieces have come.
-    var partialWriteReply = ByteBuffer()
-    var partialReadReply = ByteBuffer()
+    /// To the oldest write, to the oldest read.
+    var partialWriteReply = PartialReply()
+    var partialReadReply = PartialReply()
 
     /// Everything that waits for an answer, in bytes.
     var byteCount: Int { writes.byteCount + reads.byteCount + nearReads.byteCount }
@@ -36,8 +36,10 @@ struct Route: ~Copyable {
     }
 
     /// Whether something waits that may be sent now.
-    var hasUnsent: Bool {
-        writes.unsent > 0 || reads.unsent > 0 || nearReads.unsent > 0 || hasUnsentPieces
+    var hasUnsent: Bool { hasUnsentCommands || hasUnsentPieces }
+
+    var hasUnsentCommands: Bool {
+        writes.unsent > 0 || reads.unsent > 0 || nearReads.unsent > 0
     }
 
     var hasUnsentPieces: Bool { uploads.contains { $0.isComplete || $0.nextPiece() != nil } }
@@ -56,7 +58,10 @@ struct Route: ~Copyable {
             oldest = min(oldest ?? item.queuedAt, item.queuedAt)
         }
         // A large command may take long, as long as it gets on.
-        for upload in uploads { oldest = min(oldest ?? upload.progressAt, upload.progressAt) }
+        for upload in uploads {
+            let since = upload.isGivenUp ? Instant(nanoseconds: .min) : upload.progressAt
+            oldest = min(oldest ?? since, since)
+        }
         return oldest
     }
 
@@ -94,8 +99,8 @@ struct Route: ~Copyable {
         writes.restart(now: now)
         reads.restart(now: now)
         nearReads.restart(now: now)
-        partialWriteReply.removeAll(keepingCapacityUpTo: 0)
-        partialReadReply.removeAll(keepingCapacityUpTo: 0)
+        partialWriteReply.removeAll()
+        partialReadReply.removeAll()
         for index in uploads.indices { uploads[index].sent = uploads[index].applied }
     }
 
@@ -130,7 +135,19 @@ struct Upload {
     var sent = 0
     /// Bytes that are applied: never to be sent again.
     var applied = 0
+    /// When bytes were confirmed last, or since when nothing else was expected.
     private(set) var progressAt: Instant
+    /// When the first of the bytes that are on their way were sent.
+    private var sentAt: Instant
+    /// When its first piece was sent for the first time, or again.
+    private var begunAt: Instant
+    /// The group did not keep its pieces, however often it was begun again.
+    private(set) var isGivenUp = false
+    private var attempts = 1
+
+    /// Words of pieces that were lost may come for so long after it was begun again.
+    private static let settlingTime = Interval.seconds(1)
+    private static let attemptsMax = 3
 
     init(
         number: UInt64, command: SharedBytes, session: SessionID, flags: LoggedCommand.Flags,
@@ -146,28 +163,47 @@ struct Upload {
         self.tableID = tableID
         self.startedAt = startedAt
         progressAt = startedAt
+        sentAt = startedAt
+        begunAt = startedAt
+    }
+
+    /// Whether bytes are on their way, and none was confirmed or sent since `limit`.
+    func isStuck(since limit: Instant) -> Bool {
+        sent > applied && max(progressAt, sentAt) < limit
     }
 
     var isComplete: Bool { applied == command.count }
 
     /// The next piece to be sent, when the window allows one.
     func nextPiece() -> Range<Int>? {
-        guard sent < command.count, sent - applied < windowBytes else {
+        guard sent < command.count, sent - applied < windowBytes, !isGivenUp else {
             return nil
         }
         return sent..<min(command.count, sent + pieceBytes)
     }
 
     mutating func advance(past piece: Range<Int>, now: Instant) {
-        if sent == applied { progressAt = now }
+        if sent == applied { sentAt = now }
         sent = piece.upperBound
     }
 
-    /// Pieces up to `offset` are applied.
+    /// Pieces up to `offset` are applied; 0: what was there is not kept any more (`Assemblies`).
     mutating func confirm(upTo offset: Int, now: Instant) {
+        if offset == 0, applied > 0, begunAt + Self.settlingTime <= now { beginAgain(now: now) }
         guard offset > applied, offset <= command.count else { return }
         applied = offset
         sent = max(sent, offset)
         progressAt = now
+    }
+
+    private mutating func beginAgain(now: Instant) {
+        guard attempts < Self.attemptsMax else {
+            isGivenUp = true
+            return
+        }
+        attempts += 1
+        applied = 0
+        sent = 0
+        begunAt = now
     }
 }

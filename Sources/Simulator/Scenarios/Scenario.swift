@@ -22,7 +22,8 @@ public struct Scenario: Sendable {
 
     /// All scenarios, in the order in which they are listed and run.
     public static let all: [Scenario] =
-        readScenarios + leaseScenarios + forwardingScenarios + durabilityScenarios
+        readScenarios + leaseScenarios + forwardingScenarios + largeAnswerScenarios
+            + durabilityScenarios
         + snapshotScenarios + membershipScenarios + livenessScenarios + electionScenarios
         + logScenarios + relaxedScenarios + overtakingScenarios
 
