@@ -24,7 +24,7 @@ public struct Scenario: Sendable {
     public static let all: [Scenario] =
         readScenarios + leaseScenarios + forwardingScenarios + durabilityScenarios
         + snapshotScenarios + membershipScenarios + livenessScenarios + electionScenarios
-        + logScenarios + relaxedScenarios + overtakingScenarios + turnScenarios
+        + logScenarios + relaxedScenarios + overtakingScenarios + turnScenarios + clockScenarios
 
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
