@@ -25,6 +25,7 @@ public struct Scenario: Sendable {
         readScenarios + leaseScenarios + forwardingScenarios + durabilityScenarios
         + snapshotScenarios + membershipScenarios + livenessScenarios + electionScenarios
         + logScenarios + relaxedScenarios + overtakingScenarios + turnScenarios + clockScenarios
+        + graphScenarios
 
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
