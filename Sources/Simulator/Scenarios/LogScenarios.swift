@@ -20,7 +20,7 @@ extension Scenario {
             play: syncFails),
         Scenario(
             "unequal-groups",
-            "one log of many groups of unequal pace: rotation, and kills at any moment",
+            "one log of 128 groups of unequal pace: rotation, and kills at any moment",
             options: unequalGroups, play: unequal),
     ]
 
@@ -39,9 +39,9 @@ extension Scenario {
 
     private static func unequalGroups() -> SwarmOptions {
         var options = threeNodes()
-        options.groups = 12
+        options.groups = 128
         options.segmentBytes = 32 << 10
-        options.walMaxSize = 96 << 10
+        options.walMaxSize = 128 << 10
         return options
     }
 
@@ -173,14 +173,18 @@ extension Scenario {
     private static func unequal(_ stage: Stage) throws(ScenarioError) {
         let simulation = stage.simulation
         var lastSegments = simulation.nodes.map { $0.disk.segments.first ?? 0 }
+        let untouched = stage.readings()[0]?.map(\.lastIndex) ?? []
         for round in 1...12 {
             try stage.connect(1, to: stage.nodes.first { simulation.nodes[$0].isUp } ?? 1)
             for number in 0..<12 {
-                let value = String(repeating: "u", count: 2000)
+                let value = String(repeating: "u", count: 5000)
                 let key = number < 10 ? "{hot}\(number)" : "cold\(round):\(number)"
                 let reply = try stage.call(1, ClientCommand("SET", key, value))
                 try stage.expect(reply == .simple("OK"), "round \(round): \(reply.summary)")
             }
+            // A third of the groups, others each time; some are cut short.
+            stage.send(
+                1, (0..<80).map { ClientCommand("SET", "rare\(round):\($0)", "\(round)") })
             let victim = simulation.faultRandom.integer(stage.nodes)
             stage.pass(simulation.faultRandom.interval(.microseconds(0) ... .milliseconds(4)))
             stage.kill(victim, powerCut: round % 3 != 0)
@@ -197,10 +201,15 @@ extension Scenario {
             stage.pass(.milliseconds(600))
         }
         stage.met("nodes that ended amid writes", times: 12)
+        let touched = (1...simulation.options.groups).count {
+            stage.readings()[0]?[$0].lastIndex ?? 0 > untouched[$0]
+        }
+        try stage.require(touched > 100, "only \(touched) groups were written to")
+        stage.met("groups in one log", times: touched)
         for round in stride(from: 1, through: 12, by: 5) {
             let length = try stage.call(
                 2, to: try stage.waitForLeader(), ClientCommand("STRLEN", "cold\(round):11"))
-            try stage.expect(length == .integer(2000), "cold\(round): \(length.summary)")
+            try stage.expect(length == .integer(5000), "cold\(round): \(length.summary)")
         }
     }
 }
