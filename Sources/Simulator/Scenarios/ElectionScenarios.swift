@@ -21,7 +21,7 @@ extension Scenario {
         Scenario(
             "idle-groups",
             "hundreds of groups sleep, wake all at once, are read, and lose their leader",
-            options: manyGroups, play: idleGroups),
+            isLong: true, options: manyGroups, play: idleGroups),
     ]
 
     private static func slowDisks() -> SwarmOptions {

@@ -6,10 +6,10 @@ extension Scenario {
         Scenario(
             "sampled-graphs",
             "graphs of links between five nodes, hard ones and random ones: who can lead does, and serves",
-            options: { fully(5) },
+            isLong: true, options: { fully(5) },
             play: { (stage) throws(ScenarioError) in try sampledGraphs(stage, count: 40) }),
         Scenario(
-            "sampled-graphs-seven", "the same on seven nodes", options: { fully(7) },
+            "sampled-graphs-seven", "the same on seven nodes", isLong: true, options: { fully(7) },
             play: { (stage) throws(ScenarioError) in try sampledGraphs(stage, count: 16) }),
     ]
 

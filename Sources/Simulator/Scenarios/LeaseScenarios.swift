@@ -148,7 +148,7 @@ extension Scenario {
         let simulation = stage.simulation
         var answered = 0
         let before = try followerReads(stage)
-        for round in 1...24 {
+        for round in 1...32 {
             let old = try stage.waitForLeader()
             let follower = stage.others(than: old)[round % 4]
             let majority = stage.nodes.filter { $0 != old && $0 != follower }

@@ -21,7 +21,7 @@ extension Scenario {
         Scenario(
             "unequal-groups",
             "one log of 128 groups of unequal pace: rotation, and kills at any moment",
-            options: unequalGroups, play: unequal),
+            isLong: true, options: unequalGroups, play: unequal),
     ]
 
     private static func slowNetwork() -> SwarmOptions {
