@@ -4,6 +4,11 @@ public enum Fault: Int, CaseIterable, Sendable, Comparable {
     case frameDropped, frameDuplicated, frameReordered
     case delayed, livenessDropped, livenessDuplicated
     case partition, oneWayPartition, clog
+    /// One pair of nodes, one direction, or a random graph of links was cut; see `LinkGraph`.
+    case pairCut, oneWayCut, graphCut
+    /// A node that led was cut off, stood still, or died. Those that did not lead are counted as `partition`,
+    /// `pause`, `processKilled` and `powerCut`: nothing is counted twice.
+    case leaderIsolated, leaderPaused, leaderKilled
     case clientCut
     case pause, loopStall
     case clockRate, wallJump

@@ -28,7 +28,8 @@ import Testing
 }
 
 @Suite struct `Named scenarios` {
-    @Test(arguments: Scenario.all.map(\.name))
+    /// The long ones are played by `scripts/test simulation`, like all others.
+    @Test(arguments: Scenario.all.filter { !$0.isLong }.map(\.name))
     func `the scenario takes place and nothing goes wrong`(name: String) throws {
         let scenario = try #require(Scenario.named(name))
         let report = Runner.run(scenario, seed: 1, twice: false)

@@ -235,6 +235,11 @@ struct VirtualNetwork {
         stashes[index(from, to)] = []
     }
 
+    /// The oldest of what was set aside is lost; what comes goes on being set aside.
+    mutating func dropStash(from: Int, to: Int, first: Int) {
+        stashes[index(from, to)].removeFirst(min(first, stashes[index(from, to)].count))
+    }
+
     /// Delivers what was set aside, over whatever connection there is now.
     /// - Parameter first: only so many, the oldest; what comes goes on being set aside then.
     mutating func releaseStash(from: Int, to: Int, first: Int? = nil, now: Moment) {

@@ -20,8 +20,8 @@ extension Scenario {
             play: allGraphs),
         Scenario(
             "idle-groups",
-            "a node that leads many idle groups dies: all are led again, and know what is committed",
-            options: manyGroups, play: idleGroups),
+            "hundreds of groups sleep, wake all at once, are read, and lose their leader",
+            isLong: true, options: manyGroups, play: idleGroups),
     ]
 
     private static func slowDisks() -> SwarmOptions {
@@ -33,7 +33,8 @@ extension Scenario {
 
     private static func manyGroups() -> SwarmOptions {
         var options = threeNodes()
-        options.groups = 40
+        options.groups = 256
+        options.clients = idleClients + 2
         return options
     }
 
@@ -179,38 +180,95 @@ extension Scenario {
         }
     }
 
+    /// Writes to all groups at once; then silence; then reads of all of it; then the node that leads most of
+    /// them dies, or is cut off while it is asked.
     private static func idleGroups(_ stage: Stage) throws(ScenarioError) {
-        let groups = UInt32(stage.simulation.options.groups)
-        func leads(_ node: Int) -> Int {
-            (1...groups).count { stage.reading(node, $0)?.isLeader == true }
-        }
+        let simulation = stage.simulation
+        let groups = simulation.options.groups
         for round in 1...2 {
-            // A last write to some groups, and then nothing.
-            let some = try stage.waitForLeader()
-            for key in 0..<20 {
-                try stage.call(1, to: some, ClientCommand("SET", "idle\(round):\(key)", "1"))
+            for client in 1...idleClients {
+                try stage.connect(client, to: 1 + client % stage.nodes.count)
             }
+            let before = stage.readings()
+            try writeAll("\(round)", stage)
             stage.pass(.seconds(2))
+            let after = stage.readings()
             for group in 1...groups {
-                let commits = stage.nodes.map { stage.reading($0, group)?.applied }
                 try stage.expect(
-                    Set(commits).count == 1,
-                    "round \(round): group \(group) is at rest and not everywhere applied: \(commits)"
-                )
+                    Set(after.map { $0?[group].applied }).count == 1,
+                    "round \(round): group \(group) is at rest and not everywhere applied")
+                if after[0]?[group].lastIndex ?? 0 > before[0]?[group].lastIndex ?? 0 {
+                    stage.met("groups that woke at once")
+                }
             }
-            guard let victim = stage.nodes.max(by: { leads($0) < leads($1) }) else { return }
-            stage.met("sleeping groups whose leader died", times: leads(victim))
-            stage.kill(victim)
-            let began = stage.simulation.now
-            try stage.wait("all groups to be led again", within: .seconds(10)) {
-                (1...groups).allSatisfy { stage.leader(of: $0, except: victim) != nil }
+            for client in 1...idleClients {
+                stage.send(client, keys(of: client).map { ClientCommand("GET", $0) })
+            }
+            for client in 1...idleClients {
+                let replies = try stage.awaitReplies(client, within: .seconds(1))
+                try stage.expect(
+                    replies == keys(of: client).map { _ in .bulk(Array("\(round)".utf8)) },
+                    "round \(round): client \(client) read \(Set(replies.map(\.summary)).sorted())")
+                stage.met("reads in sleeping groups", times: replies.count)
             }
             try stage.expect(
-                stage.simulation.now - began < .seconds(3),
-                "round \(round): \((stage.simulation.now - began).milliseconds) ms without a leader"
-            )
-            stage.start(victim)
-            stage.pass(.seconds(2))
+                stage.readings().map { $0?.map(\.term) } == before.map { $0?.map(\.term) },
+                "round \(round): it cost elections to wake the groups, or to read")
+            try loseLeader(stage, round, after)
         }
+    }
+
+    /// Each has a pipeline of its own: in one connection, what goes to another group waits.
+    private static let idleClients = 60
+
+    private static func keys(of client: Int) -> [String] { (0..<20).map { "idle:\(client):\($0)" } }
+
+    private static func writeAll(
+        _ value: String, _ stage: Stage, except cut: Int? = nil
+    ) throws(ScenarioError) {
+        let clients = (1...idleClients).filter { stage.simulation.clients[$0].node != cut }
+        for client in clients {
+            stage.send(client, keys(of: client).map { ClientCommand("SET", $0, value) })
+        }
+        for client in clients {
+            let replies = try stage.awaitReplies(client, within: .seconds(3))
+            try stage.expect(
+                replies.allSatisfy { $0 == .simple("OK") },
+                "\(value): \(Set(replies.map(\.summary)).sorted())")
+        }
+    }
+
+    private static func loseLeader(
+        _ stage: Stage, _ round: Int, _ before: [[ReplicaReading]?]
+    ) throws(ScenarioError) {
+        let simulation = stage.simulation
+        let leads = before.map { ($0 ?? []).count { $0.isLeader && $0.group > 0 } }
+        guard let victim = stage.nodes.max(by: { leads[$0 - 1] < leads[$1 - 1] }) else { return }
+        stage.met("sleeping groups that lost their leader", times: leads[victim - 1])
+        let isCut = round % 2 == 0
+        if isCut { stage.isolate(victim) } else { stage.kill(victim) }
+        let began = simulation.now
+        let areLed = simulation.advance(inSteps: .milliseconds(5), within: .seconds(3)) {
+            let others = stage.readings(except: victim)
+            return (1...simulation.options.groups).allSatisfy { group in
+                others.contains { $0?[group].hasCommittedInTerm == true }
+            }
+        }
+        let took = (simulation.now - began).milliseconds
+        try stage.expect(areLed, "round \(round): \(took) ms without a leader")
+        if isCut {
+            // Asked for what others have overwritten, in groups that slept.
+            try writeAll("cut", stage, except: victim)
+            let client = victim - 1 == 0 ? stage.nodes.count : victim - 1
+            try stage.require(simulation.clients[client].node == victim, "another node's client")
+            stage.send(client, keys(of: client + 1).map { ClientCommand("GET", $0) })
+            stage.pass(.milliseconds(300))
+            try stage.expect(
+                stage.replies(client).isEmpty, "a node that is cut off answered for a group")
+            stage.rejoin(victim)
+        } else {
+            stage.start(victim)
+        }
+        stage.pass(.seconds(2))
     }
 }

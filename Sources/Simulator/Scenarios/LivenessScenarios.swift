@@ -26,12 +26,13 @@ extension Scenario {
             options: preferring, play: preferredLeader),
     ]
 
-    /// Writes through every node in turn until each has answered with OK.
+    /// Writes through every node in turn; each must answer with OK within `bound`.
     private static func writesGoThrough(
         _ stage: Stage, nodes: [Int], within bound: Interval
     ) throws(ScenarioError) {
         for node in nodes {
-            let reply = try stage.call(1, to: node, ClientCommand("SET", "s", "\(node)"))
+            try stage.connect(1, to: node)
+            let reply = try stage.call(1, ClientCommand("SET", "s", "\(node)"), within: bound)
             try stage.expect(reply == .simple("OK"), "SET at node \(node): \(reply.summary)")
         }
     }
@@ -47,7 +48,7 @@ extension Scenario {
             stage.block(from: b, to: a)
             stage.pass(.seconds(3))
             let bridge = stage.nodes.first { $0 != a && $0 != b } ?? 1
-            try writesGoThrough(stage, nodes: [bridge], within: .seconds(5))
+            try writesGoThrough(stage, nodes: [bridge], within: .seconds(1))
             stage.met("writes over a bridge")
             let term = stage.reading(bridge)?.term ?? 0
             stage.pass(.seconds(3))
@@ -78,22 +79,30 @@ extension Scenario {
             try stage.expect(
                 took < .milliseconds(1500),
                 "round \(round): \(took.milliseconds) ms without a leader that is heard")
-            try writesGoThrough(stage, nodes: others, within: .seconds(5))
+            try writesGoThrough(stage, nodes: others, within: .seconds(1))
             stage.rejoin(old)
             stage.pass(.seconds(2))
-            try writesGoThrough(stage, nodes: [old], within: .seconds(5))
+            try writesGoThrough(stage, nodes: [old], within: .seconds(1))
         }
     }
 
     private static func stalledDisk(_ stage: Stage) throws(ScenarioError) {
         let old = try stage.waitForLeader()
-        stage.simulation.nodes[old].diskStalledUntil = stage.simulation.now + .seconds(60)
+        let began = stage.simulation.now
+        stage.simulation.nodes[old].diskStalledUntil = began + .seconds(60)
         // Something to sync, so that the stall is met.
-        try stage.connect(1, to: stage.others(than: old)[0])
-        stage.send(1, ClientCommand("SET", "k", "1"))
-        try stage.wait("another leader", within: .seconds(15)) { stage.leader(except: old) != nil }
+        try stage.connect(2, to: stage.others(than: old)[0])
+        stage.send(2, ClientCommand("SET", "k", "1"))
+        // `disk-stall-limit`, and an election.
+        let bound = Interval.seconds(6)
+        try stage.wait("another leader", within: bound) { stage.leader(except: old) != nil }
         stage.met("leaders replaced because of a disk that hung")
-        try writesGoThrough(stage, nodes: stage.others(than: old), within: .seconds(5))
+        try writesGoThrough(stage, nodes: stage.others(than: old), within: .seconds(1))
+        let replies = try stage.awaitReplies(2, within: .seconds(1))
+        let took = stage.simulation.now - began
+        try stage.expect(
+            replies == [.simple("OK")] && took < bound,
+            "the write amid it: \(replies.map(\.summary)) after \(took.milliseconds) ms")
     }
 
     private static func busyLoop(_ stage: Stage) throws(ScenarioError) {
@@ -105,7 +114,7 @@ extension Scenario {
             stage.reading(leader)?.term == term && stage.reading(leader)?.isLeader == true,
             "a busy loop cost an election")
         stage.met("loops that stood still", times: stage.simulation.counts[.loopStall])
-        try writesGoThrough(stage, nodes: Array(stage.nodes), within: .seconds(5))
+        try writesGoThrough(stage, nodes: Array(stage.nodes), within: .seconds(1))
     }
 
     private static func cleanShutdown(_ stage: Stage) throws(ScenarioError) {

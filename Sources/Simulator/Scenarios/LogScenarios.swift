@@ -21,7 +21,10 @@ extension Scenario {
         Scenario(
             "unequal-groups",
             "one log of many groups of unequal pace: rotation, and kills at any moment",
-            options: unequalGroups, play: unequal),
+            options: { unequalGroups(12, walMaxSize: 96 << 10) }, play: unequal),
+        Scenario(
+            "unequal-groups-many", "the same with 128 groups in one log", isLong: true,
+            options: { unequalGroups(128, walMaxSize: 128 << 10) }, play: unequal),
     ]
 
     private static func slowNetwork() -> SwarmOptions {
@@ -37,11 +40,11 @@ extension Scenario {
         return options
     }
 
-    private static func unequalGroups() -> SwarmOptions {
+    private static func unequalGroups(_ groups: Int, walMaxSize: Int) -> SwarmOptions {
         var options = threeNodes()
-        options.groups = 12
+        options.groups = groups
         options.segmentBytes = 32 << 10
-        options.walMaxSize = 96 << 10
+        options.walMaxSize = walMaxSize
         return options
     }
 
@@ -173,6 +176,7 @@ extension Scenario {
     private static func unequal(_ stage: Stage) throws(ScenarioError) {
         let simulation = stage.simulation
         var lastSegments = simulation.nodes.map { $0.disk.segments.first ?? 0 }
+        let untouched = stage.readings()[0]?.map(\.lastIndex) ?? []
         for round in 1...12 {
             try stage.connect(1, to: stage.nodes.first { simulation.nodes[$0].isUp } ?? 1)
             for number in 0..<12 {
@@ -181,6 +185,9 @@ extension Scenario {
                 let reply = try stage.call(1, ClientCommand("SET", key, value))
                 try stage.expect(reply == .simple("OK"), "round \(round): \(reply.summary)")
             }
+            // A third of the groups, others each time; some are cut short.
+            stage.send(
+                1, (0..<80).map { ClientCommand("SET", "rare\(round):\($0)", "\(round)") })
             let victim = simulation.faultRandom.integer(stage.nodes)
             stage.pass(simulation.faultRandom.interval(.microseconds(0) ... .milliseconds(4)))
             stage.kill(victim, powerCut: round % 3 != 0)
@@ -197,6 +204,13 @@ extension Scenario {
             stage.pass(.milliseconds(600))
         }
         stage.met("nodes that ended amid writes", times: 12)
+        let touched = (1...simulation.options.groups).count {
+            stage.readings()[0]?[$0].lastIndex ?? 0 > untouched[$0]
+        }
+        try stage.require(
+            4 * touched > 3 * simulation.options.groups,
+            "only \(touched) groups were written to")
+        stage.met("groups in one log", times: touched)
         for round in stride(from: 1, through: 12, by: 5) {
             let length = try stage.call(
                 2, to: try stage.waitForLeader(), ClientCommand("STRLEN", "cold\(round):11"))

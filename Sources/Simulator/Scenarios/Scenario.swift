@@ -6,16 +6,19 @@ public struct Scenario: Sendable {
     public let name: String
     /// One sentence for `--list`.
     public let summary: String
+    /// It takes some seconds of a processor, and a minute without optimisation: tests leave it to `skein-sim`.
+    public let isLong: Bool
     let options: @Sendable () -> SwarmOptions
     let play: @Sendable (Stage) throws(ScenarioError) -> Void
 
     init(
-        _ name: String, _ summary: String,
+        _ name: String, _ summary: String, isLong: Bool = false,
         options: @escaping @Sendable () -> SwarmOptions = Scenario.threeNodes,
         play: @escaping @Sendable (Stage) throws(ScenarioError) -> Void
     ) {
         self.name = name
         self.summary = summary
+        self.isLong = isLong
         self.options = options
         self.play = play
     }
@@ -25,7 +28,8 @@ public struct Scenario: Sendable {
         readScenarios + leaseScenarios + forwardingScenarios + largeAnswerScenarios
             + durabilityScenarios
         + snapshotScenarios + membershipScenarios + livenessScenarios + electionScenarios
-        + logScenarios + relaxedScenarios + overtakingScenarios
+        + logScenarios + relaxedScenarios + overtakingScenarios + turnScenarios + clockScenarios
+        + graphScenarios
 
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 

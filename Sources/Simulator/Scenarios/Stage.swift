@@ -19,8 +19,15 @@ struct Stage {
     /// Starts all nodes and waits until every group has a leader that serves.
     func boot() throws(ScenarioError) {
         for number in simulation.nodeNumbers { simulation.restart(number) }
+        // The look at all groups is dear where there are hundreds of them.
+        var isLed = [Bool](repeating: false, count: simulation.options.groups + 1)
         try wait("all groups to have a leader", within: .seconds(10)) {
-            (0...simulation.options.groups).allSatisfy { leader(of: UInt32($0)) != nil }
+            guard let next = isLed.firstIndex(of: false) else { return true }
+            guard leader(of: UInt32(next)) != nil else { return false }
+            for reading in readings().compactMap({ $0 }).joined() where reading.isLeader {
+                isLed[Int(reading.group)] = true
+            }
+            return !isLed.contains(false)
         }
         pass(.milliseconds(200))
     }
@@ -61,6 +68,11 @@ struct Stage {
         simulation.nodes[node].process?.readings().first { $0.group == group }
     }
 
+    /// What each node tells of its groups, in their order; nil of one that is down or left out.
+    func readings(except: Int? = nil) -> [[ReplicaReading]?] {
+        nodes.map { $0 == except ? nil : simulation.nodes[$0].process?.readings() }
+    }
+
     /// The node that leads a group in the highest term, not counting those that stand still.
     func leader(of group: UInt32 = 1, except: Int? = nil) -> Int? {
         var best: (node: Int, term: UInt64)?
@@ -94,6 +106,20 @@ struct Stage {
     /// The whole process stands still until `thaw`.
     func freeze(_ node: Int) {
         simulation.freeze(node, for: .seconds(3600))
+    }
+
+    /// The loop thread stands still until `goOn`: what reaches the process waits, and one turn takes all
+    /// of it. Pings are answered meanwhile.
+    func holdLoop(_ node: Int) throws(ScenarioError) {
+        try wait("node \(node) to be between two turns") {
+            simulation.nodes[node].process?.isTurning == false
+        }
+        simulation.stallLoop(of: node, for: .seconds(3600))
+    }
+
+    func goOn(_ node: Int) {
+        simulation.nodes[node].loopStalledUntil = simulation.now
+        simulation.thawed(node)
     }
 
     func thaw(_ node: Int) {
@@ -195,13 +221,18 @@ struct Stage {
 
     /// A number from a node's INFO, asked by the last client.
     func info(_ field: String, of node: Int) throws(ScenarioError) -> Int64 {
+        Int64(try infoLine(field, of: node)) ?? 0
+    }
+
+    /// What stands behind a field of a node's INFO, asked by the last client.
+    func infoLine(_ field: String, of node: Int) throws(ScenarioError) -> String {
         let client = simulation.clients.count - 1
         guard case .bulk(let bytes) = try call(client, to: node, ClientCommand("INFO")) else {
             throw .broken("INFO was not answered")
         }
         let text = String(decoding: bytes, as: UTF8.self)
         for line in text.split(separator: "\r\n") where line.hasPrefix(field + ":") {
-            return Int64(line.dropFirst(field.utf8.count + 1)) ?? 0
+            return String(line.dropFirst(field.utf8.count + 1))
         }
         throw .broken("INFO has no \(field)")
     }

@@ -5,6 +5,7 @@ public struct FaultOptions: Equatable, Sendable {
     /// Something that the injector does on its own initiative.
     public enum Disaster: CaseIterable, Sendable {
         case breakLink, partition, oneWayPartition, isolateLeader, clog
+        case cutPair, cutOneWay, cutGraph
         case cutClient
         case pause, pauseLeader, loopStall
         case wallJump, clockRate
@@ -17,7 +18,8 @@ public struct FaultOptions: Equatable, Sendable {
         /// Those that a run draws one by one. The others are drawn later, so that runs of old seeds stay
         /// what they were.
         static let common: [Disaster] = allCases.filter {
-            ![.fullDisk, .bitRot, .join, .forget, .wipe].contains($0)
+            ![.fullDisk, .bitRot, .join, .forget, .wipe, .cutPair, .cutOneWay, .cutGraph]
+                .contains($0)
         }
     }
 
@@ -51,11 +53,16 @@ extension FaultOptions.Disaster {
     public var faults: [Fault] {
         switch self {
         case .breakLink: [.linkBroken, .halfOpen]
-        case .partition, .isolateLeader: [.partition]
+        case .partition: [.partition]
+        case .isolateLeader: [.leaderIsolated]
+        case .cutPair: [.pairCut]
+        case .cutOneWay: [.oneWayCut]
+        case .cutGraph: [.graphCut]
         case .oneWayPartition: [.oneWayPartition]
         case .clog: [.clog]
         case .cutClient: [.clientCut]
-        case .pause, .pauseLeader: [.pause]
+        case .pause: [.pause]
+        case .pauseLeader: [.leaderPaused]
         case .loopStall: [.loopStall]
         case .wallJump: [.wallJump]
         case .clockRate: [.clockRate]
@@ -63,7 +70,7 @@ extension FaultOptions.Disaster {
         case .slowDisk: [.slowDisk]
         case .syncFailure: [.syncFailed]
         case .kill: [.processKilled]
-        case .killLeader: [.processKilled, .powerCut]
+        case .killLeader: [.leaderKilled]
         case .powerCut: [.powerCut]
         case .powerCutEverywhere: [.powerCutEverywhere]
         case .shutdown: [.shutdown]

@@ -25,11 +25,18 @@ extension Simulation {
         case .breakLink: breakRandomLink()
         case .partition: partition(oneWay: false, duration)
         case .oneWayPartition: partition(oneWay: true, duration)
-        case .isolateLeader: isolate(aLeader ?? node, duration)
+        case .isolateLeader:
+            let leader = aLeader
+            isolate(leader ?? node, duration, as: leader == nil ? .partition : .leaderIsolated)
+        case .cutPair: cutPair(oneWay: false, duration)
+        case .cutOneWay: cutPair(oneWay: true, duration)
+        case .cutGraph: cutGraph(duration)
         case .clog: clogRandomDirection(duration)
         case .cutClient: cutRandomClient()
         case .pause: freeze(node, for: duration)
-        case .pauseLeader: freeze(aLeader ?? node, for: duration)
+        case .pauseLeader:
+            let leader = aLeader
+            freeze(leader ?? node, for: duration, as: leader == nil ? .pause : .leaderPaused)
         case .loopStall: stallLoop(of: node, for: duration)
         case .wallJump: jumpWall(of: node, duration)
         case .clockRate: changeRate(of: node)
@@ -40,7 +47,11 @@ extension Simulation {
         case .bitRot: rot(node, downtime)
         case .syncFailure: nodes[node].failsNextSync = nodes[node].isUp
         case .kill: kill(node, powerCut: false, downtime)
-        case .killLeader: kill(aLeader ?? node, powerCut: faultRandom.happens(0.5), downtime)
+        case .killLeader:
+            let leader = aLeader
+            kill(
+                leader ?? node, powerCut: faultRandom.happens(0.5), downtime,
+                as: leader == nil ? nil : .leaderKilled)
         case .powerCut: kill(node, powerCut: true, downtime)
         case .powerCutEverywhere: cutPowerEverywhere()
         case .shutdown: shutDown(node)
@@ -82,10 +93,29 @@ extension Simulation {
         block(pairs, for: duration)
     }
 
-    private func isolate(_ node: Int, _ duration: Interval) {
+    private func cutPair(oneWay: Bool, _ duration: Interval) {
+        guard options.nodes > 1 else { return }
+        let from = faultRandom.integer(nodeNumbers)
+        let to = faultRandom.pick(nodeNumbers.filter { $0 != from })
+        counts.add(oneWay ? .oneWayCut : .pairCut)
+        block(oneWay ? [(from, to)] : [(from, to), (to, from)], for: duration)
+    }
+
+    private func cutGraph(_ duration: Interval) {
+        guard options.nodes > 1 else { return }
+        let kind = faultRandom.pick(LinkGraph.Kind.allCases)
+        let leader = aLeader ?? faultRandom.integer(nodeNumbers)
+        let graph = LinkGraph(
+            kind, nodes: Array(nodeNumbers), leader: leader, random: &faultRandom)
+        guard !graph.cuts.isEmpty else { return }
+        counts.add(.graphCut)
+        block(graph.cuts, for: duration)
+    }
+
+    private func isolate(_ node: Int, _ duration: Interval, as fault: Fault) {
         guard options.nodes > 1 else { return }
         let others = nodeNumbers.filter { $0 != node }
-        counts.add(.partition)
+        counts.add(fault)
         block(others.map { (node, $0) } + others.map { ($0, node) }, for: duration)
     }
 
@@ -112,9 +142,9 @@ extension Simulation {
     // Processes and clocks
 
     /// The whole process stands still.
-    func freeze(_ node: Int, for duration: Interval) {
+    func freeze(_ node: Int, for duration: Interval, as fault: Fault = .pause) {
         guard nodes[node].isUp else { return }
-        counts.add(.pause)
+        counts.add(fault)
         nodes[node].pausedUntil = max(nodes[node].pausedUntil, now + duration)
     }
 
@@ -159,9 +189,10 @@ extension Simulation {
     }
 
     /// Ends the process, and starts another one later.
-    func kill(_ node: Int, powerCut: Bool, _ downtime: Interval) {
+    /// - Parameter fault: what is counted instead of the usual.
+    func kill(_ node: Int, powerCut: Bool, _ downtime: Interval, as fault: Fault? = nil) {
         guard nodes[node].isUp else { return }
-        counts.add(powerCut ? .powerCut : .processKilled)
+        counts.add(fault ?? (powerCut ? .powerCut : .processKilled))
         crash(node, powerCut: powerCut)
         nodes[node].restartAt = now + downtime
         schedule(.restart(node: node), after: downtime)

@@ -126,6 +126,16 @@ public struct SwarmOptions: Sendable {
         drawLimits(&later)
         drawNodes(&later)
         mixesVersions = later.happens(0.3)
+        drawCuts(&later)
+    }
+
+    /// Links that are cut in part: a pair of nodes, one direction, any graph.
+    private mutating func drawCuts(_ random: inout SeededGenerator) {
+        guard nodes > 2, !faults.disasters.isEmpty else { return }
+        for disaster in [FaultOptions.Disaster.cutPair, .cutOneWay, .cutGraph]
+        where random.happens(0.3) {
+            faults.disasters.append(disaster)
+        }
     }
 
     /// Sizes that are rarer than those drawn before: even ones, and up to seven.
