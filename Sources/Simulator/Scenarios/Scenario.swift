@@ -23,8 +23,8 @@ public struct Scenario: Sendable {
     /// All scenarios, in the order in which they are listed and run.
     public static let all: [Scenario] =
         readScenarios + leaseScenarios + forwardingScenarios + durabilityScenarios
-        + snapshotScenarios + membershipScenarios + livenessScenarios + electionScenarios
-        + logScenarios + relaxedScenarios + overtakingScenarios
+        + snapshotScenarios + membershipScenarios + rolledBackScenarios + livenessScenarios
+        + electionScenarios + logScenarios + relaxedScenarios + overtakingScenarios
 
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
