@@ -30,10 +30,11 @@ struct SeenStart: Equatable {
 }
 
 extension NodeState {
-    /// Remembers the newest start of a peer.
+    /// Remembers the newest start of a member. Until there is a map nobody is one for good.
     mutating func noteStart(_ hello: Hello) {
         let start = SeenStart(node: hello.node, boot: hello.boot, process: hello.process)
-        guard map != nil, !seen.contains(start) else { return }
+        guard map?.member(start.node)?.incarnation == hello.incarnation.raw, !seen.contains(start)
+        else { return }
         seen.removeAll { known in
             known.node == start.node || map?.member(known.node) == nil
         }

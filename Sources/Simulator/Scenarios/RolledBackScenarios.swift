@@ -10,6 +10,10 @@ extension Scenario {
             "rolled-back-apart",
             "S21: an older copy is fenced also when it was started unseen before it meets anybody",
             play: rolledBackApart),
+        Scenario(
+            "rolled-back-to-empty",
+            "S21: a copy from before the cluster was founded is fenced though no link is younger",
+            play: rolledBackToEmpty),
     ]
 
     private static func rolledBack(_ stage: Stage) throws(ScenarioError) {
@@ -69,6 +73,40 @@ extension Scenario {
         startApart(stage, node, times: 3)
         stage.met("starts of an older copy that nobody saw", times: 3)
         // The two that are left are a majority, and neither has the second write.
+        stage.kill(leader)
+        stage.rejoin(third)
+        stage.start(node)
+        stage.pass(.seconds(3))
+        try stage.expect(
+            stage.leader(except: leader) == nil, "a rolled back directory elected a leader")
+        try expectFenced(stage, node)
+        try finishRolledBack(stage, node, leader: leader, third: third)
+    }
+
+    /// The copy knows who it is and nothing else, like one that lost its power before the first vote.
+    private static func rolledBackToEmpty(_ stage: Stage) throws(ScenarioError) {
+        let simulation = stage.simulation
+        for node in stage.nodes {
+            stage.kill(node)
+            simulation.wipe(node)
+        }
+        simulation.forgetReplicas()
+        var copies: [VirtualDisk] = []
+        for node in stage.nodes {
+            startApart(stage, node, times: 1)
+            copies.append(simulation.nodes[node].disk)
+        }
+        for node in stage.nodes { stage.start(node) }
+        let leader = try stage.waitForLeader()
+        let node = stage.others(than: leader)[0]
+        let third = stage.others(than: leader)[1]
+        try stage.call(1, to: leader, ClientCommand("SET", "r", "1"))
+        stage.pass(.seconds(1))
+        stage.isolate(third)
+        try stage.call(1, to: leader, ClientCommand("SET", "r", "2"))
+        stage.kill(node)
+        simulation.nodes[node].disk = copies[node - stage.nodes.lowerBound]
+        stage.met("copies from before the cluster was founded")
         stage.kill(leader)
         stage.rejoin(third)
         stage.start(node)
