@@ -12,6 +12,8 @@ struct NodeHistory {
     var name: String?
     var incarnation: Incarnation?
     var boots: UInt64 = 0
+    /// The processes of the newest starts, newest first: of `boots`, `boots - 1` and so on.
+    var processes: [UInt64] = []
     /// The last start, unless it was followed by a clean stop.
     var running: Running?
     /// The longest promise that may still run.
@@ -44,12 +46,13 @@ struct NodeHistory {
                 case .identity(let name, let incarnation):
                     self.name = name
                     self.incarnation = incarnation
-                case .boot(let count, let syncMode, let machine, let mayLackEntries):
-                    boots = max(boots, count)
+                case .boot(
+                    let count, let syncMode, let machine, let mayLackEntries, let processes):
+                    noteStart(count, processes)
                     running = Running(
                         syncMode: syncMode, machine: machine, mayLackEntries: mayLackEntries)
-                case .stopped(let count):
-                    boots = max(boots, count)
+                case .stopped(let count, let processes):
+                    noteStart(count, processes)
                     running = nil
                 case .promised(let milliseconds): promised = .milliseconds(Int64(milliseconds))
                 case .bootstrap(let admitted): self.admitted = admitted
@@ -64,6 +67,12 @@ struct NodeHistory {
                 throw .unreadable("a record of the node itself is damaged: \(error)")
             }
         }
+    }
+
+    private mutating func noteStart(_ count: UInt64, _ processes: [UInt64]) {
+        guard count >= boots else { return }
+        boots = count
+        self.processes = processes
     }
 }
 
@@ -184,6 +193,7 @@ extension NodeState {
         incarnation = history.incarnation ?? Incarnation(random.next() | 1)
         self.random = random
         boot = history.boots + 1
+        earlierProcesses = history.processes
         admitted = history.admitted ?? []
         lineage = history.lineage
         membership = history.map != nil ? .bound : history.admitted != nil ? .bootstrapping : .empty
@@ -251,7 +261,15 @@ extension NodeState {
     var bootRecord: NodeRecord {
         .boot(
             boot, syncMode: configuration.syncMode, machine: machine,
-            mayLackEntries: mayLackEntries)
+            mayLackEntries: mayLackEntries, processes: newestProcesses)
+    }
+
+    /// This start as a clean stop leaves it.
+    var stopRecord: NodeRecord { .stopped(boot, processes: newestProcesses) }
+
+    /// What the next start is to know and to tell of the newest ones.
+    private var newestProcesses: [UInt64] {
+        Array(([process] + earlierProcesses).prefix(Hello.earlierStartsMax))
     }
 
     /// Ends the silence of a node that may lack entries: once all its replicas have what their

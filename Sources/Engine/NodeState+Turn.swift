@@ -494,7 +494,7 @@ extension NodeState {
         let isOver = shutdownDeadline.map { $0 <= now.boot } ?? false
         guard !leads || isAlone || isOver else { return }
         if stopBatch == nil {
-            let record = mayLackEntries ? bootRecord : NodeRecord.stopped(boot)
+            let record = mayLackEntries ? bootRecord : stopRecord
             record.write(to: &wal)
             stopBatch = wal.lastBatch + 1
         }

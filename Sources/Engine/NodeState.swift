@@ -52,6 +52,8 @@ struct NodeState: ~Copyable {
     var expulsion: Expulsion?
     /// Tells this process from every other.
     let process: UInt64
+    /// The processes of the starts before this one, newest first, as far as the log knows them.
+    let earlierProcesses: [UInt64]
     /// The newest start of each peer that was ever admitted; on disk as well.
     var seen: [SeenStart]
     /// Members of groups as of where their logs begin, as the start found them.

@@ -50,6 +50,8 @@ public struct Hello: Equatable, Sendable {
     /// other, and a program goes back only until then. This frame itself is the same in all versions, but for
     /// fields that newer ones append.
     public static let versions: ClosedRange<UInt32> = 1...1
+    /// How many starts of its node a hello tells besides its own.
+    public static let earlierStartsMax = 64
 
     /// The newest version that the sender speaks, and the oldest.
     public var version: UInt32
@@ -81,14 +83,20 @@ public struct Hello: Equatable, Sendable {
     /// Random, of this process: two processes of one directory that call themselves the same start were
     /// started on two copies of it.
     public var process: UInt64
+    /// The processes of the starts before this one, newest first: of `boot - 1`, `boot - 2` and so on; at most
+    /// `earlierStartsMax`, and fewer than `boot`. They are what a copy of the directory does not know that was
+    /// made before one of them. Empty of a program that does not tell them, and of the first start of one
+    /// that does.
+    public var earlierProcesses: [UInt64]
 
     public init(
         name: String, node: UInt16, incarnation: Incarnation, boot: UInt64, membership: Membership,
         cluster0: UInt64, cluster1: UInt64, clientHost: String, clientPort: UInt16,
         syncMode: UInt8 = 0, mayLackEntries: Bool = false, knownGaps: [Gap] = [],
         admitted: [Admitted], logSpace: UInt8 = 0, process: UInt64 = 0,
-        versions: ClosedRange<UInt32> = Hello.versions
+        earlierProcesses: [UInt64] = [], versions: ClosedRange<UInt32> = Hello.versions
     ) {
+        self.earlierProcesses = earlierProcesses
         self.process = process
         self.logSpace = logSpace
         version = versions.upperBound
@@ -110,6 +118,13 @@ public struct Hello: Equatable, Sendable {
 
     /// The process that says this, as a gap.
     public var gap: Gap { Gap(node: node, boot: boot) }
+
+    /// The process of one of the node's starts; nil when that is not told.
+    public func process(ofStart number: UInt64) -> UInt64? {
+        guard number < boot else { return number == boot ? process : nil }
+        let back = boot - number - 1
+        return back < UInt64(earlierProcesses.count) ? earlierProcesses[Int(back)] : nil
+    }
 
     /// The members that may have lost entries for good, as far as the sender found that out.
     public var gaveUpWith: [Gap] { mayLackEntries ? [] : knownGaps }
@@ -141,6 +156,8 @@ public struct Hello: Equatable, Sendable {
         bytes.append(logSpace)
         bytes.append(littleEndian: process)
         bytes.append(littleEndian: oldestVersion)
+        bytes.append(varint: UInt64(earlierProcesses.count))
+        for earlier in earlierProcesses { bytes.append(littleEndian: earlier) }
     }
 
     /// Reads the body of a hello frame. What a newer version has appended is not looked at.
@@ -181,6 +198,13 @@ public struct Hello: Equatable, Sendable {
         process = try reader.read()
         oldestVersion = try reader.read()
         guard oldestVersion > 0, oldestVersion <= version else { throw .invalid("versions") }
+        // These came later than the frame.
+        guard reader.remaining > 0 else { return }
+        let starts = try reader.readCount()
+        guard starts <= Hello.earlierStartsMax, starts == 0 || UInt64(starts) < boot else {
+            throw .invalid("earlier starts")
+        }
+        for _ in 0..<starts { earlierProcesses.append(try reader.read()) }
     }
 
     private static func text(_ bytes: Span<UInt8>) throws(DecodeError) -> String {

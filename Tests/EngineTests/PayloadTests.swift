@@ -122,8 +122,12 @@ import Testing
 
     @Test(arguments: [
         NodeRecord.identity(name: "n1", incarnation: .init(7)),
-        .boot(.max, syncMode: 2, machine: .max, mayLackEntries: true),
-        .boot(1, syncMode: 0, machine: 0, mayLackEntries: false),
+        .boot(
+            .max, syncMode: 2, machine: .max, mayLackEntries: true,
+            processes: (1...64).map { $0 << 32 }),
+        .boot(1, syncMode: 0, machine: 0, mayLackEntries: false, processes: [7]),
+        .boot(1 << 24, syncMode: 1, machine: 3, mayLackEntries: false, processes: []),
+        .stopped(2, processes: [9, 8]),
         .bootstrap([
             .init(node: 1, incarnation: .init(2)), .init(node: 9, incarnation: .init(.max)),
         ]),

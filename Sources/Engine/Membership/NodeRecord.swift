@@ -8,7 +8,8 @@ internal import WAL
 ///   by which a lost directory is recognised.
 /// - `boot`: one per start of the process; names the origin of commands. Holds `appendfsync` and the
 ///   machine's own boot, so that a later start knows whether unsynced entries can have been lost; and
-///   whether they were before this start. Written again when the node has caught up.
+///   whether they were before this start. Written again when the node has caught up. It and `stopped` name
+///   the processes of the newest starts, this one's first: a peer knows by them a copy that was made earlier.
 /// - `stopped`: that process ended cleanly, everything synced. Takes the place of its `boot`. Not
 ///   written by a node that may lack entries: it would be forgotten.
 /// - `promised`: the longest promise, in milliseconds, that this node may have given and that may still
@@ -20,13 +21,13 @@ internal import WAL
 /// - `members`: a group's members as of where its log begins, once they have changed: what a replica goes
 ///   by that finds no snapshot.
 /// - `expelled`: this directory's node is no member of its cluster any more, and why.
-/// - `seen`: the newest start of each peer: a directory that was rolled back to an older copy comes with
-///   an older one, or with another process of the same number.
+/// - `seen`: the newest start of each peer: a directory that was rolled back to an older copy does not know it.
 /// - `lineage`: the clusters that this one was made of by `skein recover`, oldest first.
 enum NodeRecord: Equatable {
     case identity(name: String, incarnation: Incarnation)
-    case boot(UInt64, syncMode: UInt8, machine: UInt64, mayLackEntries: Bool)
-    case stopped(UInt64)
+    case boot(
+        UInt64, syncMode: UInt8, machine: UInt64, mayLackEntries: Bool, processes: [UInt64])
+    case stopped(UInt64, processes: [UInt64])
     case promised(UInt32)
     case bootstrap([Admitted])
     case bound([UInt8])
@@ -68,15 +69,17 @@ enum NodeRecord: Equatable {
             bytes.append(UInt8(1))
             bytes.append(littleEndian: incarnation.raw)
             bytes.append(lengthPrefixed: Array(name.utf8).span)
-        case .boot(let count, let syncMode, let machine, let mayLackEntries):
+        case .boot(let count, let syncMode, let machine, let mayLackEntries, let processes):
             bytes.append(UInt8(2))
             bytes.append(littleEndian: count)
             bytes.append(syncMode)
             bytes.append(littleEndian: machine)
             bytes.append(UInt8(mayLackEntries ? 1 : 0))
-        case .stopped(let count):
+            Self.append(processes, to: &bytes)
+        case .stopped(let count, let processes):
             bytes.append(UInt8(5))
             bytes.append(littleEndian: count)
+            Self.append(processes, to: &bytes)
         case .promised(let milliseconds):
             bytes.append(UInt8(16))
             bytes.append(littleEndian: milliseconds)
@@ -138,7 +141,8 @@ enum NodeRecord: Equatable {
             // The flag came later than the record.
             let mayLackEntries = reader.remaining > 0 ? try reader.read(UInt8.self) == 1 : false
             self = .boot(
-                count, syncMode: syncMode, machine: machine, mayLackEntries: mayLackEntries)
+                count, syncMode: syncMode, machine: machine, mayLackEntries: mayLackEntries,
+                processes: try Self.processes(from: &reader, upTo: count))
         case 3:
             var admitted: [Admitted] = []
             for _ in 0..<(try reader.readCount()) {
@@ -150,7 +154,8 @@ enum NodeRecord: Equatable {
             let rest = reader.remaining
             self = .bound(try reader.readBytes(rest).copied)
         case 5:
-            self = .stopped(try reader.read())
+            let count: UInt64 = try reader.read()
+            self = .stopped(count, processes: try Self.processes(from: &reader, upTo: count))
         case 16:
             self = .promised(try reader.read())
         case 6:
@@ -185,14 +190,26 @@ enum NodeRecord: Equatable {
             throw .invalid("node record kind")
         }
     }
-}
 
-/// A start of a peer's process.
-struct SeenStart: Equatable {
-    var node: UInt16
-    var boot: UInt64
-    /// Random, of one process: two of them under one number are of two copies of a directory.
-    var process: UInt64
+    private static func append(_ processes: [UInt64], to bytes: inout ByteBuffer) {
+        bytes.append(varint: UInt64(processes.count))
+        for process in processes { bytes.append(littleEndian: process) }
+    }
+
+    /// They came later than the records that hold them, and older programs write those without them: then
+    /// nothing is known of the starts before.
+    private static func processes(
+        from reader: inout ByteReader, upTo boot: UInt64
+    ) throws(DecodeError) -> [UInt64] {
+        guard reader.remaining > 0 else { return [] }
+        let count = try reader.readCount()
+        guard count <= Hello.earlierStartsMax, UInt64(count) <= boot else {
+            throw .invalid("processes of a start")
+        }
+        var processes: [UInt64] = []
+        for _ in 0..<count { processes.append(try reader.read()) }
+        return processes
+    }
 }
 
 /// The id of a cluster that lived on in another one.

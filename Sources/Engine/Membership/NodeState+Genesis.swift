@@ -86,6 +86,10 @@ extension NodeState {
             adopt(map, now: now)
             // Later changes may have been applied together with genesis: others may be members by now.
             if map.epoch > 0 { arrangePeers(now: now) }
+            // They were admitted before there was a map, and may not be again for long.
+            for at in peers.indices {
+                if let hello = peers[at].hello { noteStart(hello) }
+            }
             log(.notice, "genesis groups=\(map.groups.count) members=\(map.members.count)")
         } catch {
             fail("genesis can not be read: \(error)")

@@ -127,16 +127,25 @@ extension NodeState {
 
     /// A member says that this node is none. Only the word of a member of its own cluster counts.
     mutating func receiveFarewell(_ farewell: Farewell, link index: Int, now: ClockReading) {
-        guard let map, map.clusterID == (farewell.cluster0, farewell.cluster1),
-            links[index].peer != nil
-        else { return }
+        guard let peer = links[index].peer, isOwnCluster(of: farewell, from: peer) else { return }
         expel(farewell.reason, now: now)
+    }
+
+    /// A directory without a map may be an older copy, of before the cluster was founded. It belongs to the
+    /// cluster whose founders name it.
+    private func isOwnCluster(of farewell: Farewell, from peer: NodeID) -> Bool {
+        if let map { return map.clusterID == (farewell.cluster0, farewell.cluster1) }
+        guard let hello = peerIndex(peer).flatMap({ peers[$0].hello }), hello.membership == .bound,
+            (hello.cluster0, hello.cluster1) == (farewell.cluster0, farewell.cluster1)
+        else { return false }
+        return hello.admitted.contains(Admitted(node: id.raw, incarnation: incarnation))
     }
 
     /// This node takes part in nothing any more, also after a restart.
     mutating func expel(_ reason: Expulsion, now: ClockReading) {
         guard expulsion == nil else { return }
         expulsion = reason
+        bootstrapBatch = nil
         NodeRecord.expelled(reason).write(to: &wal)
         becomeMute(reason.reason)
         for group in 0..<replicas.count { replicas[group].mute(now: now.boot) }

@@ -16,10 +16,8 @@ internal import WAL
 /// An empty directory whose name the map knows, or whose node was met, is an *applicant*: its link is kept,
 /// it takes no part, and it is sent the map once that names it (`NodeState+Joining.swift`).
 ///
-/// A directory that was rolled back to an older copy has forgotten what it promised since. Each start has
-/// a number, one more than the one before, and each process a random one; all members keep the newest that
-/// they have seen of each peer, on disk. An older start, or another process under the same number, is
-/// refused for ever (S21); see `Expulsion`.
+/// A directory that was rolled back to an older copy has forgotten what it promised since, and is refused for
+/// ever (S21): see `SeenStart` and `Expulsion`.
 ///
 /// The first vote. A node with an empty directory takes part only if *all* other members reported
 /// empty directories, or one that takes part already has seen exactly this directory empty. It then
@@ -36,7 +34,7 @@ extension NodeState {
             cluster1: map?.clusterID.low ?? 0, clientHost: me.bind[0].address,
             clientPort: UInt16(me.port), syncMode: me.syncMode, mayLackEntries: mayLackEntries,
             knownGaps: knownGaps, admitted: admitted, logSpace: logSpace.rawValue, process: process,
-            versions: versions)
+            earlierProcesses: earlierProcesses, versions: versions)
     }
 
     mutating func sendHello(_ index: Int) {
@@ -150,9 +148,7 @@ extension NodeState {
         {
             return .refuse("\(name) answers at the address of \(self.name(of: dialed))")
         }
-        if let known = seen.first(where: { $0.node == hello.node }),
-            hello.boot < known.boot || hello.boot == known.boot && hello.process != known.process
-        {
+        if let known = seen.first(where: { $0.node == hello.node }), known.isForgotten(by: hello) {
             return .expel(.rolledBack)
         }
         return .admit
@@ -222,18 +218,6 @@ extension NodeState {
         }
         if membership == .empty { considerBootstrap(now: now) }
         return true
-    }
-
-    /// Remembers the newest start of a peer.
-    private mutating func noteStart(_ hello: Hello) {
-        let start = SeenStart(node: hello.node, boot: hello.boot, process: hello.process)
-        guard map != nil, !seen.contains(start) else { return }
-        seen.removeAll { known in
-            known.node == start.node || map?.member(known.node) == nil
-        }
-        seen.append(start)
-        seen.sort { $0.node < $1.node }
-        NodeRecord.seen(seen).write(to: &wal)
     }
 
     mutating func refuse(_ index: Int, reason: String) {

@@ -194,7 +194,7 @@ extension ClusterRecovery {
             map.encode(into: &encoded)
             records = [
                 .identity(name: name, incarnation: incarnation),
-                .stopped(boots),
+                .stopped(boots, processes: []),
                 .bootstrap([Admitted(node: 1, incarnation: incarnation)]),
                 .bound(encoded.copyBytes()),
                 .lineage(lineage), .distrusted([]), .seen([]),

@@ -16,9 +16,6 @@ extension Scenario {
             "no appendfsync loses a change of members, also when all machines go down",
             options: relaxedWithSpares, play: relaxedMembers),
         Scenario(
-            "rolled-back-directory",
-            "S21: a directory that was rolled back to an older copy is fenced", play: rolledBack),
-        Scenario(
             "wiped-majority", "two wiped nodes do not found a second cluster", play: wipedMajority),
         Scenario(
             "interrupted-genesis", "the power goes at every moment of the first start",
@@ -28,7 +25,7 @@ extension Scenario {
             play: lateMember),
     ]
 
-    private static func wipe(_ stage: Stage, _ node: Int) {
+    static func wipe(_ stage: Stage, _ node: Int) {
         stage.kill(node)
         stage.simulation.wipe(node)
     }
@@ -243,44 +240,6 @@ extension Scenario {
                 )
             }
             stage.met("changes of members before all power went")
-        }
-    }
-
-    private static func rolledBack(_ stage: Stage) throws(ScenarioError) {
-        let simulation = stage.simulation
-        let leader = try stage.waitForLeader()
-        let node = stage.others(than: leader)[0]
-        let third = stage.others(than: leader)[1]
-        stage.kill(node)
-        let copy = simulation.nodes[node].disk
-        stage.start(node)
-        try stage.call(1, to: leader, ClientCommand("SET", "r", "1"))
-        stage.pass(.seconds(1))
-        // What was acknowledged by it must not be outvoted by what it was before.
-        stage.isolate(third)
-        try stage.call(1, to: leader, ClientCommand("SET", "r", "2"))
-        stage.kill(node)
-        simulation.nodes[node].disk = copy
-        stage.start(node)
-        stage.pass(.milliseconds(300))
-        try stage.expect(
-            simulation.nodes[node].process?.muteReason?.contains("older copy") == true,
-            "the rolled back directory is not fenced")
-        stage.met("older copies of a directory")
-        stage.rejoin(third)
-        stage.kill(leader)
-        stage.pass(.seconds(3))
-        try stage.expect(
-            stage.leader(except: leader) == nil, "a rolled back directory elected a leader")
-        stage.start(leader)
-        _ = try stage.waitForLeader()
-        let read = try stage.call(1, to: third, ClientCommand("GET", "r"))
-        try stage.expect(read == .bulk([UInt8(ascii: "2")]), "lost: \(read.summary)")
-        // Emptied, it is taken in again.
-        wipe(stage, node)
-        stage.start(node)
-        try stage.wait("the node to be taken in", within: .seconds(20)) {
-            simulation.nodes[node].process?.isMember == true
         }
     }
 }

@@ -26,10 +26,9 @@ public struct Scenario: Sendable {
     /// All scenarios, in the order in which they are listed and run.
     public static let all: [Scenario] =
         readScenarios + leaseScenarios + forwardingScenarios + largeAnswerScenarios
-            + durabilityScenarios
-        + snapshotScenarios + membershipScenarios + livenessScenarios + electionScenarios
-        + logScenarios + relaxedScenarios + overtakingScenarios + turnScenarios + clockScenarios
-        + graphScenarios
+        + durabilityScenarios + snapshotScenarios + membershipScenarios + rolledBackScenarios
+        + livenessScenarios + electionScenarios + logScenarios + relaxedScenarios
+        + overtakingScenarios + turnScenarios + clockScenarios + graphScenarios
 
     public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 
