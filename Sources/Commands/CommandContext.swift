@@ -65,16 +65,27 @@ public struct CommandContext: ~Copyable {
         }
     }
 
+    private enum Life {
+        case alive, pastDue, dead
+    }
+
+    private func life(of handle: KeyHandle) -> Life {
+        guard let expiry = keyspace.expiry(of: handle) else { return .alive }
+        if expiry <= keyspace.logTime { return .dead }
+        return mode == .read && expiry <= clock ? .pastDue : .alive
+    }
+
     /// Whether a key met in an iteration is alive; notes one that is past due.
     public mutating func isAlive(_ handle: KeyHandle) -> Bool {
-        guard let expiry = keyspace.expiry(of: handle) else { return true }
-        if expiry <= keyspace.logTime { return false }
-        guard mode == .read, expiry <= clock else { return true }
-        pastDue = true
-        return false
+        let life = life(of: handle)
+        if life == .pastDue { pastDue = true }
+        return life == .alive
     }
 
     /// A random key that is alive, by rank in content order; nil when there is none.
+    ///
+    /// A key that is past due is passed over: whether it lives is told by no other key. That there is
+    /// none depends on it, and so it is noted then.
     ///
     /// O(segments of a table), unless many keys in a row are dead.
     mutating func randomKey() -> KeyHandle? {
@@ -84,16 +95,19 @@ public struct CommandContext: ~Copyable {
         for _ in 0..<100 {
             let rank = Int(random.below(UInt64(count)))
             let handle = keyspace.key(atRank: rank, in: database)
-            if isAlive(handle) { return handle }
+            if life(of: handle) == .alive { return handle }
         }
         var alive: KeyHandle?
+        var isPastDue = false
         keyspace.visitKeys(database) { handle in
-            guard let expiry = keyspace.expiry(of: handle), expiry <= now else {
-                alive = handle
-                return false
+            switch life(of: handle) {
+            case .alive: alive = handle
+            case .pastDue: isPastDue = true
+            case .dead: break
             }
-            return true
+            return alive == nil
         }
+        if alive == nil, isPastDue { pastDue = true }
         return alive
     }
 

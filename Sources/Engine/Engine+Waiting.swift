@@ -143,6 +143,9 @@ extension Engine {
             pickKey(index, gather, now: now)
             return
         }
+        if gather.merge == .firstFound, gather.isNothing, askForKey(index, gather, now: now) {
+            return
+        }
         let kind = node.writeReply(to: &sessions[index]) { $0.raw(merged.span) }
         countGathered(index, gather, kind, now: now)
         sessions.markFlushing(index)
@@ -156,7 +159,8 @@ extension Engine {
             now: now.boot)
     }
 
-    /// RANDOMKEY, second step: one group is asked, with a chance that goes by its number of keys.
+    /// RANDOMKEY, second step: one group is asked, with a chance that goes by its number of keys. When
+    /// all of them are dead, the others that have keys are asked one by one, each once.
     private mutating func pickKey(_ index: Int, _ gather: Gather, now: ClockReading) {
         let total = gather.total
         guard total > 0, let group = gather.group(holding: node.random.below(total)) else {
@@ -165,7 +169,19 @@ extension Engine {
             sessions.markFlushing(index)
             return
         }
-        beginSingle(
-            index, gather.tableID, group: group + 1, request: [Array("RANDOMKEY".utf8)], now: now)
+        let isAsked = askForKey(index, Gather(findingIn: gather, first: group), now: now)
+        invariant(isAsked, "keys in no group")
+    }
+
+    /// Asks the next group for a key; false when all were asked.
+    private mutating func askForKey(_ index: Int, _ gather: Gather, now: ClockReading) -> Bool {
+        var gather = gather
+        guard let group = gather.nextCandidate() else { return false }
+        sessions[index].gather = gather
+        sessions[index].wait = .gather
+        enqueue(
+            index, group + 1, [Array("RANDOMKEY".utf8)], command: CommandStatistics.none,
+            isWrite: false, now: now)
+        return true
     }
 }

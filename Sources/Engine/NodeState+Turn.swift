@@ -164,6 +164,8 @@ extension NodeState {
                 .notice,
                 "leader group=\(replicas[group].group) term=\(replicas[group].core.term) leader=\(leader)"
             )
+            // The index that the last leader told may be of a time entry that died with it.
+            if replicas[group].core.role != .leader { replicas[group].backlog.forgetRounds() }
         }
         if replicas[group].effects.commitAdvanced {
             replicas[group].timeline.committed(upTo: replicas[group].core.commit, now: now.boot)
@@ -212,23 +214,23 @@ extension NodeState {
             serveNearReads(group)
             return
         }
-        var isPastDue = false
-        replicas[group].serveBacklog(
+        let awaited = replicas[group].serveBacklog(
             confirmed: replicas[group].core.confirmedReadRound, clock: now.wall,
-            decoder: &decoder, random: &random, past: &isPastDue)
-        if isPastDue { proposeTime(group, now: now) }
+            decoder: &decoder, random: &random)
+        if let awaited { proposeTime(group, upTo: awaited, now: now) }
     }
 
-    /// Proposes an entry that moves the log's time up to the clock, unless one is under way.
-    mutating func proposeTime(_ group: Int, now: ClockReading) {
+    /// Proposes an entry that moves the log's time up to `time`, unless that is done or one that does
+    /// is under way. False when the core refused it.
+    @discardableResult
+    mutating func proposeTime(_ group: Int, upTo time: Int64, now: ClockReading) -> Bool {
         let logTime = replicas[group].context.keyspace.logTime
-        guard replicas[group].timeProposed <= logTime else { return }
-        replicas[group].timeProposed = now.wall
+        guard max(replicas[group].timeProposed, logTime) < time else { return true }
         var payload = ByteBuffer()
-        TimePayload(time: now.wall).encode(into: &payload)
-        if !propose(group, kind: .time, payload: payload.readable, now: now) {
-            replicas[group].timeProposed = 0
-        }
+        TimePayload(time: time).encode(into: &payload)
+        guard propose(group, kind: .time, payload: payload.readable, now: now) else { return false }
+        replicas[group].timeProposed = time
+        return true
     }
 
     /// Takes answers to the sessions of this node, and, as leader, to the other origins.

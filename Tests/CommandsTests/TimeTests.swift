@@ -102,6 +102,24 @@ import Testing
         #expect(call("RANDOMKEY") == "$-1\r\n")
     }
 
+    @Test func `a random key is none only when the log says so`() {
+        for number in 0..<200 { _ = call("SET", "dead:\(number)", "1", "PX", "10") }
+        #expect(call("SET", "due", "1", "PX", "1000") == "+OK\r\n")
+        call.advance(10)
+        call.advanceClock(1000)
+        // Whatever the hundred guesses hit.
+        for _ in 0..<20 { #expect(call("RANDOMKEY") == "needs time") }
+        call.context.keyspace.logTime = call.context.clock
+        #expect(call("RANDOMKEY") == "$-1\r\n")
+    }
+
+    @Test func `a random key that lives needs no time`() {
+        for number in 0..<200 { _ = call("SET", "due:\(number)", "1", "PX", "10") }
+        _ = call("SET", "alive", "1")
+        call.advanceClock(10)
+        for _ in 0..<20 { #expect(call("RANDOMKEY") == bulk("alive")) }
+    }
+
     @Test func `random keys come evenly and by the seed`() {
         for number in 0..<10 { _ = call("SET", "key:\(number)", "1") }
         var counts: [String: Int] = [:]

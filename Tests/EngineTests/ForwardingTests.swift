@@ -292,6 +292,29 @@ import Testing
         #expect(cluster.run(until: cluster.isConverged))
     }
 
+    @Test(arguments: [2, 3])
+    func `a random key is found in whatever group has one that lives`(resp: Int) throws {
+        // Dead keys stay for long: an entry of the leader removes few of them.
+        let cluster = try EngineCluster.formed(groups: 4)
+        let client = try cluster.open(0)
+        if resp == 3 { _ = cluster.ask("HELLO 3\r\n", client) }
+        let none = resp == 3 ? "_\r\n" : "$-1\r\n"
+        let due = cluster.now.wall + 3000
+        for tag in 0..<8 {
+            let sent = (0..<500).map { "SET {t\(tag)}\($0) 1 PXAT \(due)\r\n" }.joined()
+            #expect(
+                cluster.expect(String(repeating: "+OK\r\n", count: 500), to: sent, client) == nil)
+        }
+        #expect(cluster.ask("SET alive 1\r\n", client) == "+OK\r\n")
+        cluster.run(milliseconds: Int(due - cluster.now.wall))
+        for _ in 0..<3 {
+            #expect(cluster.expect("$5\r\nalive\r\n", to: "RANDOMKEY\r\n", client) == nil)
+        }
+        #expect(cluster.now.wall < due + 100, "so late that no dead key is left")
+        #expect(cluster.ask("DEL alive\r\nRANDOMKEY\r\n", client) == ":1\r\n" + none)
+        #expect(cluster.ask("GET {t1}1\r\n", client) == none)
+    }
+
     /// How many keys a whole SCAN tells.
     private func scan(_ cluster: EngineCluster, _ client: EngineCluster.Client) -> Int {
         var cursor = "0"

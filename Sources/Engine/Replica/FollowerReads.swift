@@ -5,9 +5,7 @@ internal import Raft
 struct FollowerReads {
     /// Number of the last question; they rise as long as the process lives.
     var asked: UInt64 = 0
-    /// The leader's clock when it answered: keys that are past due by it are gone.
-    var clock: Int64 = 0
-    /// A read met a key that is past due by the clock and not by the log.
+    /// A read met a key that is past due by the leader's clock and not by the log.
     var isTimeWanted = false
 }
 

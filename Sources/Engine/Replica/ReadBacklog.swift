@@ -18,6 +18,10 @@ struct ReadBacklog: ~Copyable {
         var round: UInt64 = 0
         /// What was committed when that round began.
         var index: LogIndex = 0
+        /// The leader's clock with which the read is executed, of a moment behind its arrival. On a
+        /// follower it came with the index. On a leader it is nil until a read that waited here at
+        /// that moment met a key that was past due: then it is that try's clock.
+        var clock: Int64?
     }
 
     private(set) var items = Deque<Item>()
@@ -51,19 +55,37 @@ struct ReadBacklog: ~Copyable {
         waiting = 0
     }
 
-    /// Gives the reads whose index was asked for by request `round` or before the index that the
-    /// leader told: all that was committed after they arrived.
-    mutating func confirm(round: UInt64, index: LogIndex) {
+    /// Gives the reads whose index was asked for by request `round` or before what the leader told:
+    /// an index up to which all is that was committed before they arrived, and its clock. The first
+    /// answer counts. A later one has a later clock, and perhaps not the index of the time entry that
+    /// was wished for: taking it up would put a read off again and again.
+    mutating func confirm(round: UInt64, index: LogIndex, clock: Int64) {
         for at in items.indices {
             guard items[at].round > 0, items[at].round <= round else { return }
-            items[at].index = min(items[at].index, index)
+            guard items[at].index == .max else { continue }
+            items[at].index = index
+            items[at].clock = clock
         }
     }
 
     /// All reads wait for a round again.
     mutating func forgetRounds() {
-        for at in items.indices { items[at].round = 0 }
+        for at in items.indices {
+            items[at].round = 0
+            items[at].clock = nil
+        }
         waiting = items.count
+    }
+
+    /// All reads that have no clock yet get this one, which was read just now: one entry that moves
+    /// the log's time up to it serves them all.
+    mutating func hold(at clock: Int64) {
+        var at = items.count
+        // Those that have one are in front.
+        while at > 0, items[at - 1].clock == nil {
+            at -= 1
+            items[at].clock = clock
+        }
     }
 
     /// The arguments of the first read.

@@ -2,6 +2,7 @@ internal import Bytes
 internal import Commands
 internal import RESP
 internal import Raft
+internal import Store
 
 extension Replica {
     /// Whether a read that arrives now may be answered from the state at once: this replica leads
@@ -27,24 +28,38 @@ extension Replica {
     }
 
     /// Answers the waiting reads whose round is confirmed and whose index is applied, in order.
-    /// A read that meets a key past due by the clock stops until a time entry is applied.
+    ///
+    /// A read that meets a key past due by the clock stops them all. A leader gives its clock to all
+    /// that wait: they arrived before. They are executed when the log's time has reached it, with that
+    /// clock, by which nothing can be past due any more. A newer one at each try would find another key
+    /// past due each time, for as long as keys expire.
+    ///
+    /// - Parameter clock: the leader's clock, now; nil on a follower, whose reads have their own.
+    /// - Returns: the time that the log must reach before the first read can go on.
     mutating func serveBacklog(
-        confirmed round: UInt64, clock: Int64, decoder: inout ArgumentDecoder,
-        random: inout SeededGenerator, past: inout Bool
-    ) {
+        confirmed round: UInt64, clock: Int64?, decoder: inout ArgumentDecoder,
+        random: inout SeededGenerator
+    ) -> Int64? {
         while let item = backlog.first {
-            guard item.round > 0, item.round <= round, item.index <= applied else { return }
+            guard item.round > 0, item.round <= round, item.index <= applied else { return nil }
+            if clock != nil, let held = item.clock, held > context.keyspace.logTime { return held }
+            guard let time = item.clock ?? clock else {
+                invariantFailed("a read with an index and without a clock")
+            }
             let start = context.reply.bytes.count
             if !item.flags.contains(.abandoned) {
                 context.mode = .read
                 context.database = item.database
                 context.reply.version = item.flags.contains(.resp3) ? .three : .two
-                context.clock = clock
+                context.clock = time
                 context.random = SeededGenerator(seed: random.next())
                 guard Self.execute(backlog, decoder: &decoder, context: &context) else {
                     context.reply.bytes.truncate(to: start)
-                    past = true
-                    return
+                    if clock != nil {
+                        invariant(item.clock == nil, "a key past due by a time that is in the log")
+                        backlog.hold(at: time)
+                    }
+                    return time
                 }
             }
             answers.append(
@@ -54,6 +69,7 @@ extension Replica {
                     start: start, count: context.reply.bytes.count - start))
             backlog.removeFirst()
         }
+        return nil
     }
 
     /// False when the read met a key that is past due by the clock.

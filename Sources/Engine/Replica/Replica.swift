@@ -62,7 +62,7 @@ struct Replica: ~Copyable {
     var indexRequests: [IndexRequest] = []
     /// Reads of this turn relied on the lease.
     var usedLease = false
-    /// A time entry is under way that covers past-due keys up to here.
+    /// The newest time entry that this leader has proposed moves the log's time up to here.
     var timeProposed: Int64 = 0
     /// An expiry entry is under way.
     var expiryIndex: LogIndex = 0

@@ -13,7 +13,8 @@ internal import Raft
 //
 // Expiry: the leader's answer brings its clock along. A key that is past due by it and not by the log
 // makes the follower ask again, with the wish that the log's time be moved: so a key that was seen
-// expired anywhere does not come back here.
+// expired anywhere does not come back here. That answer's index is behind the time entry, and its clock
+// is the entry's: executed with both, no read meets such a key a second time.
 //
 // A question or an answer that is lost is asked again as all forwarded reads are (`Route.restart`): the
 // reads enter the backlog a second time, and the first answer of each counts.
@@ -58,18 +59,15 @@ extension NodeState {
             throw .invalid("an answer to no question")
         }
         guard replicas[group].core.role != .leader else { return }
-        replicas[group].readIndex.clock = clock
-        replicas[group].backlog.confirm(round: number, index: index)
+        replicas[group].backlog.confirm(round: number, index: index, clock: clock)
     }
 
     /// Answers the reads whose index is applied.
     mutating func serveNearReads(_ group: Int) {
         guard replicas[group].load == nil, !replicas[group].lacksState else { return }
-        var isPastDue = false
-        replicas[group].serveBacklog(
-            confirmed: .max, clock: replicas[group].readIndex.clock, decoder: &decoder,
-            random: &random, past: &isPastDue)
-        guard isPastDue else { return }
+        let awaited = replicas[group].serveBacklog(
+            confirmed: .max, clock: nil, decoder: &decoder, random: &random)
+        guard awaited != nil else { return }
         replicas[group].readIndex.isTimeWanted = true
         replicas[group].backlog.forgetRounds()
     }
@@ -100,29 +98,36 @@ extension NodeState {
     }
 
     /// At the end of a turn: the questions that came in it get what is committed, at once if the lease
-    /// holds now, else when the round that begins now is confirmed.
+    /// holds now, else when the round that begins now is confirmed. Those that wish for a time entry
+    /// wait for another turn when the core takes none now.
     mutating func confirmIndexRequests(_ group: Int, now: ClockReading) {
         guard replicas[group].core.committedInTerm,
             replicas[group].indexRequests.contains(where: { $0.round == 0 })
+        else { return }
+        let wishes = replicas[group].indexRequests.contains { $0.round == 0 && $0.index == .max }
+        // Up to this moment, even if an older one is under way: the reads came behind that.
+        let isTimed = !wishes || proposeTime(group, upTo: now.wall, now: now)
+        guard
+            isTimed
+                || replicas[group].indexRequests.contains(where: { $0.round == 0 && $0.index == 0 })
         else { return }
         let hasLease = replicas[group].core.holdsLease(now: now.boot, liveness: liveness)
         let round = hasLease ? 0 : replicas[group].core.beginReadRound()
         for at in replicas[group].indexRequests.indices
         where replicas[group].indexRequests[at].round == 0 {
             var request = replicas[group].indexRequests[at]
+            if request.index == .max, !isTimed { continue }
             request.clock = now.wall
-            if request.index == .max {
-                proposeTime(group, now: now)
-                request.clock = replicas[group].timeProposed
-                request.index = replicas[group].core.lastIndex
-            } else {
-                request.index = replicas[group].core.commit
-            }
+            request.index =
+                request.index == .max
+                ? replicas[group].core.lastIndex : replicas[group].core.commit
             request.round = round
             replicas[group].indexRequests[at] = request
             if hasLease { answer(request, group) }
         }
-        if hasLease { replicas[group].indexRequests.removeAll { $0.round == 0 } }
+        if hasLease {
+            replicas[group].indexRequests.removeAll { $0.round == 0 && $0.index != .max }
+        }
     }
 
     /// Answers the questions whose round is confirmed.

@@ -11,6 +11,8 @@ struct Gather {
         case first
         /// Key counts, from which one group is picked by weight: RANDOMKEY.
         case pick
+        /// The answer of one group, or of the next one that may have another than nil: RANDOMKEY.
+        case firstFound
     }
 
     let merge: Merge
@@ -19,6 +21,8 @@ struct Gather {
     private(set) var remaining: Int
     /// By group: index 0 is the first data group.
     private(set) var parts: [[UInt8]]
+    /// Of `firstFound`: the groups (0-based among the data groups) that are still to be asked, in order.
+    private(set) var candidates: [Int] = []
 
     init(merge: Merge, tableID: UInt16 = CommandStatistics.none, groups: Int) {
         self.merge = merge
@@ -27,10 +31,34 @@ struct Gather {
         parts = Array(repeating: [], count: groups)
     }
 
+    /// The groups of `counts` that hold keys, to be asked one after the other, `first` before all others.
+    /// Keys that are dead and not removed yet count too, so one that is asked may find nothing.
+    init(findingIn counts: Gather, first: Int) {
+        merge = .firstFound
+        tableID = counts.tableID
+        remaining = 0
+        parts = []
+        let groups = counts.parts.count
+        candidates = (0..<groups).map { ($0 + first) % groups }
+            .filter { (Gather.integer(in: counts.parts[$0]) ?? 0) > 0 }
+    }
+
+    /// The next group of `firstFound` to be asked; nil when there is none.
+    mutating func nextCandidate() -> Int? {
+        guard !candidates.isEmpty else { return nil }
+        remaining = 1
+        return candidates.removeFirst()
+    }
+
     /// Takes the part of a group, an answer or an error.
     mutating func add(_ part: [UInt8], of group: Int) {
-        invariant(parts[group].isEmpty && !part.isEmpty, "a group answered twice")
-        parts[group] = part
+        if merge == .firstFound {
+            invariant(remaining == 1, "a group answered that was not asked")
+            parts = [part]
+        } else {
+            invariant(parts[group].isEmpty && !part.isEmpty, "a group answered twice")
+            parts[group] = part
+        }
         remaining -= 1
     }
 
@@ -58,7 +86,7 @@ struct Gather {
     func merged() -> [UInt8] {
         if let error { return error }
         switch merge {
-        case .first:
+        case .first, .firstFound:
             return parts[0]
         case .sum, .pick:
             let total = parts.reduce(Int64(0)) { $0 + (Gather.integer(in: $1) ?? 0) }
@@ -85,6 +113,11 @@ struct Gather {
             rest -= keys
         }
         return nil
+    }
+
+    /// Whether the answer is nil, as either version of the protocol writes it.
+    var isNothing: Bool {
+        parts == [Array("$-1\r\n".utf8)] || parts == [Array("_\r\n".utf8)]
     }
 
     /// All keys of all groups.
