@@ -13,6 +13,17 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// Whether the file system is full, or the quota used up: waiting can help.
     public var isOutOfSpace: Bool { errno == ENOSPC || errno == EDQUOT }
+
+    /// Whether the system lacked something for the moment: a later call can succeed, and says the
+    /// truth then. After any other error it may not, least of all after a sync: the kernel reports a
+    /// failed writeback once, and drops the pages.
+    var isPassing: Bool {
+        switch errno {
+        case ENOSPC, EDQUOT: true
+        case EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR: operation != "sync"
+        default: false
+        }
+    }
 }
 
 /// Why a data directory cannot be used.

@@ -163,7 +163,7 @@ struct LogWorker: ~Copyable {
     private mutating func open(_ opening: WALBatch.Opening, for batch: borrowing WALBatch) throws {
         if file != nil { try sync() }
         // Capacity counts, too: a batch may want a segment larger than the one prepared.
-        var next = preparer.take(opening.segment)
+        var next = try preparer.take(opening.segment)
         while next == nil || opening.capacity > options.segmentBytes {
             do throws(FileError) {
                 next = try preparer.make(opening.segment, capacity: opening.capacity)
