@@ -86,11 +86,25 @@ public enum WALRecovery {
             replay, newest, copies.newest?.sequence ?? 0, parameters, segments: source.segments)
         log.noteEnd(tornTail: tail, trims: trims, spareSegments: chain.blank)
         log.beginBehind(parameters.snapshots, whereverIncomplete: true)
-        if let copy = copies.newest, copy.cutsDamage, copy.batch == log.lastBatch {
-            // The last start did not come further than to cut the damage off.
+        if let copy = copies.unfinishedCut(of: chain, endingWith: log.lastBatch) {
+            // The last start did not come further than to cut the damage off, perhaps not so far.
             log.adopt(copy)
         }
         return log
+    }
+}
+
+extension WALStateCopies {
+    /// The copy of a repair that no run of the log has taken over yet.
+    ///
+    /// Wherever the log ends: while files are set aside one by one, those that are left may form a
+    /// log that is whole and ends behind the cut or, when the damage comes and goes, anywhere. Batches
+    /// that were durable are missing all the same. Only a run that began with the copy has its
+    /// contents in its first batch.
+    func unfinishedCut(of chain: SegmentChain, endingWith lastBatch: UInt64) -> WALStateCopy? {
+        guard let copy = newest, copy.cutsDamage else { return nil }
+        let newest = chain.headers.last { $0.firstBatch <= lastBatch }
+        return newest?.stateSequence ?? 0 < copy.sequence ? copy : nil
     }
 }
 
