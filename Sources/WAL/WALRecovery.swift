@@ -210,10 +210,7 @@ struct LogReplay: ~Copyable {
         try chain.refuseLostHeader(in: source, nextBatch: expected.number)
         // The batches of the very first segment begin with nothing.
         let isFromBeginning = state.hasBeginning || expected.number == 1
-        let isComplete = state.groups.allSatisfy { group in
-            group.isComplete || snapshots.contains { group.isComplete(with: $0) }
-        }
-        guard !isFromBeginning || !isComplete else { return tail }
+        guard !isFromBeginning || !state.isComplete(with: snapshots) else { return tail }
         let before = chain.headers[0].segment - 1
         switch (obstacle, tail) {
         // Segments are given up only after a durable record says that they can be. If it is the
@@ -273,9 +270,12 @@ struct SegmentChain {
         if let used { try takeRun(files[...used]) }
     }
 
-    /// The oldest run of whole headers, without gaps, from the first segment that the newest whole one
-    /// says was needed: what a repair of a damaged log can keep.
-    init(prefixOf source: borrowing some WALSource & ~Copyable) throws(WALError) {
+    /// The runs of whole headers, each without gaps and as long as it can be, from the first segment
+    /// on that the newest whole one says was needed: what a repair of a damaged log can choose from.
+    /// The oldest first.
+    static func runs(of source: borrowing some WALSource & ~Copyable) throws(WALError)
+        -> [SegmentChain]
+    {
         var files: [SegmentHeader] = []
         for segment in source.segments {
             do throws(WALError) {
@@ -284,15 +284,21 @@ struct SegmentChain {
                 guard error.isOfDisk else { throw error }
             }
         }
-        guard let newest = files.last else { return }
+        guard let newest = files.last else { return [] }
+        var runs: [SegmentChain] = []
+        var last: UInt64?
         for header in files where header.segment >= max(1, newest.oldest) {
             guard header.logIdentity == newest.logIdentity else {
                 throw .foreignSegment(header.segment, reason: "it was written by another log")
             }
-            if let last = headers.last, header.segment != last.segment + 1 { break }
-            headers.append(header)
+            if last.map({ $0 + 1 }) != header.segment { runs.append(SegmentChain()) }
+            runs[runs.count - 1].headers.append(header)
+            last = header.segment
         }
+        return runs
     }
+
+    private init() {}
 
     /// Files behind the newest used one: preallocated, one after the other.
     private mutating func takeSpares(_ files: ArraySlice<(segment: UInt64, file: File)>)
