@@ -13,7 +13,8 @@ public protocol WALSource: ~Copyable {
     var mark: WALMark? { get }
     /// The copies of the small state beside the log.
     var stateCopies: WALStateCopies { get }
-    /// Appends `count` bytes from `position` on, or what there is up to the end of the file.
+    /// Appends `count` bytes from `position` on, or what there is up to the end of the file. When it
+    /// throws it may have appended what is in front of a place that cannot be read.
     func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError)
 }
 
