@@ -11,6 +11,8 @@ public protocol WALSource: ~Copyable {
     func size(of segment: UInt64) throws(WALError) -> Int
     /// The mark that the last run left, if there is one.
     var mark: WALMark? { get }
+    /// What the last run had written, as far as it left word of it (`WALMark.writtenFileName`).
+    var writtenMark: WALMark? { get }
     /// The copies of the small state beside the log.
     var stateCopies: WALStateCopies { get }
     /// Appends `count` bytes from `position` on, or what there is up to the end of the file. When it
@@ -21,6 +23,8 @@ public protocol WALSource: ~Copyable {
 extension WALSource where Self: ~Copyable {
     /// None: for sources that only live in memory.
     public var mark: WALMark? { nil }
+    /// None, likewise.
+    public var writtenMark: WALMark? { nil }
     /// None, likewise.
     public var stateCopies: WALStateCopies { .none }
 }
@@ -86,6 +90,9 @@ public enum WALRecovery {
         var log = RecoveredLog(
             replay, newest, copies.newest?.sequence ?? 0, parameters, segments: source.segments)
         log.noteEnd(tornTail: tail, trims: trims, spareSegments: chain.blank)
+        if let mark = source.writtenMark, mark.log == newest.logIdentity {
+            log.noteWritten(upTo: mark.batch)
+        }
         log.beginBehind(parameters.snapshots, whereverIncomplete: true)
         if let copy = copies.unfinishedCut(of: chain, endingWith: log.lastBatch) {
             // The last start did not come further than to cut the damage off, perhaps not so far.

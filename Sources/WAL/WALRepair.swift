@@ -11,7 +11,7 @@ internal import Raft
 /// 1. put `intent` in the place of its file, by a rename: half a copy there would cost what is known of
 ///    votes. From now on every start knows that entries may be missing, and goes on with this repair,
 ///    however far it came;
-/// 2. remove the mark beside the log (`WALMark`), which knows of batches that are cut off;
+/// 2. remove the marks beside the log (`WALMark`), which know of batches that are cut off;
 /// 3. set the files of `setAside` aside, in this order;
 /// 4. start. The first batch of the run holds what `intent` knows and the log does not.
 public struct WALRepair: Sendable {

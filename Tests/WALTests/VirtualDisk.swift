@@ -24,6 +24,7 @@ final class VirtualDisk: WALSource {
     }
 
     var mark: WALMark?
+    var writtenMark: WALMark?
     /// The copies of the small state, as files that are written over.
     private(set) var stateFiles = [File](
         repeating: File(number: 0, durable: [], current: [], exists: true), count: 2)
