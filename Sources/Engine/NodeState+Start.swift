@@ -200,6 +200,7 @@ extension NodeState {
         startedOnEmptyDirectory = recovered.isEmpty
         self.recovered = recovered.groups
         let wasCut = recovered.wasCut
+        let lacksWritten = recovered.lacksWritten
         wal = recovered.takeWriter()
         if history.name == nil {
             let identity = NodeRecord.identity(name: beginning.me.name, incarnation: incarnation)
@@ -207,7 +208,8 @@ extension NodeState {
         }
         distrustedGroups = history.distrusted.map { GroupID($0) }
         self.machine = machine
-        mayLackEntries = history.running?.mayLackEntries(on: machine) ?? false
+        mayLackEntries =
+            lacksWritten || (history.running?.mayLackEntries(on: machine) ?? false)
         bootRecord.write(to: &wal)
         if longest != history.promised { promiseRecord(longest).write(to: &wal) }
         if wasCut {
@@ -217,7 +219,7 @@ extension NodeState {
         if mayLackEntries {
             log(
                 .warning,
-                "may-lack-entries reason=\"the machine went down while appendfsync was relaxed; no vote until caught up\""
+                "may-lack-entries reason=\"the \(lacksWritten ? "disk has lost writes" : "machine went down") while appendfsync was relaxed; no vote until caught up\""
             )
         }
         startBatch = wal.lastBatch + 1

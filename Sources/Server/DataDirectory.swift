@@ -13,6 +13,17 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// Whether the file system is full, or the quota used up: waiting can help.
     public var isOutOfSpace: Bool { errno == ENOSPC || errno == EDQUOT }
+
+    /// Whether the system lacked something for the moment: a later call can succeed, and says the
+    /// truth then. After any other error it may not, least of all after a sync: the kernel reports a
+    /// failed writeback once, and drops the pages.
+    var isPassing: Bool {
+        switch errno {
+        case ENOSPC, EDQUOT: true
+        case EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR: operation != "sync"
+        default: false
+        }
+    }
 }
 
 /// Why a data directory cannot be used.
@@ -47,7 +58,7 @@ public final class DataDirectory: Sendable {
     /// Opens, and makes, the directory. The check is real: the lock file is written.
     public init(path: String) throws(DataDirectoryError) {
         self.path = path
-        do throws(FileError) { try Self.makeDirectories(path) } catch {
+        do throws(FileError) { try Self.makeDirectories(path, syncing: Self.sync(_:)) } catch {
             if error.errno == ENOTDIR || error.errno == EEXIST { throw .notADirectory(path) }
             throw .failed(error)
         }
@@ -101,8 +112,14 @@ public final class DataDirectory: Sendable {
         return names
     }
 
-    private static func makeDirectories(_ path: String) throws(FileError) {
-        if mkdir(path, 0o750) == 0 || errno == EEXIST {
+    /// Makes a directory and those above it that do not exist.
+    ///
+    /// - Parameter syncing: called for the directory above each one that was made: without that a loss
+    ///   of power takes the new name along, and all that the node has promised below it.
+    static func makeDirectories(
+        _ path: String, syncing: (String) throws(FileError) -> Void
+    ) throws(FileError) {
+        if try makeDirectory(path, syncing: syncing) || errno == EEXIST {
             var status = stat()
             guard stat(path, &status) == 0 else { throw currentError("look at", path) }
             guard status.st_mode & S_IFMT == S_IFDIR else {
@@ -113,10 +130,34 @@ public final class DataDirectory: Sendable {
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
             throw currentError("create", path)
         }
-        try makeDirectories(String(path[..<slash]))
-        guard mkdir(path, 0o750) == 0 || errno == EEXIST else {
+        try makeDirectories(String(path[..<slash]), syncing: syncing)
+        guard try makeDirectory(path, syncing: syncing) || errno == EEXIST else {
             throw currentError("create", path)
         }
+    }
+
+    /// False: it was not made, for the reason in `errno`.
+    private static func makeDirectory(
+        _ path: String, syncing: (String) throws(FileError) -> Void
+    ) throws(FileError) -> Bool {
+        guard mkdir(path, 0o750) == 0 else { return false }
+        try syncing(parent(of: path))
+        return true
+    }
+
+    /// The directory that holds the name of `path`, which may end with slashes.
+    static func parent(of path: String) -> String {
+        var rest = path[...]
+        while rest.count > 1, rest.last == "/" { rest.removeLast() }
+        guard let slash = rest.lastIndex(of: "/") else { return "." }
+        return slash == rest.startIndex ? "/" : String(rest[..<slash])
+    }
+
+    private static func sync(_ path: String) throws(FileError) {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw currentError("open", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw currentError("sync", path) }
     }
 
     private static func lock(_ path: String) throws(DataDirectoryError) -> Int32 {

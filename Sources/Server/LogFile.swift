@@ -74,6 +74,18 @@ final class LogFile: Sendable {
         return file
     }
 
+    /// The same file once more, for syncing it beside another thread: the kernel reports a failed
+    /// writeback once to each open file, so two threads that share one would take it from each other.
+    /// Nil if the file was given up and its name is gone.
+    func openAgain() throws(FileError) -> LogFile? {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw currentError("open", path)
+        }
+        return try LogFile(segment: segment, path: path, descriptor: descriptor)
+    }
+
     /// Extends the allocation to `capacity`; the caller syncs. Nothing happens if it is there.
     private func allocate(_ capacity: Int) throws(FileError) {
         // Returns its error instead of setting errno; retries where the file system cannot do it by

@@ -13,7 +13,9 @@ internal import WAL
 /// reason). It doubles the bytes written to the disk. A file that was given up has been written
 /// already, so a few of them are kept to be used again; the others are removed.
 ///
-/// When the disk is full it tries again every second and says so once. It also makes the reserve anew
+/// When the disk is full it tries again every second and says so once. Any other error of a file that
+/// the log needs is the log's end, as on its own thread: a sync that failed is not tried again, and
+/// what it was to make durable is not relied on. It also makes the reserve anew
 /// after it was released; until then the disk counts as short of room.
 final class LogFilePreparer: Sendable {
     /// Files kept to be used again: at the default size 128 MiB of disk that an idle log holds, for
@@ -39,6 +41,8 @@ final class LogFilePreparer: Sendable {
         /// CLOCK_MONOTONIC; when to try to make the reserve again. Nil: it is whole.
         var reserveDueAt: UInt64? = 0
         var isStopping = false
+        /// Why the thread has ended before it was told to.
+        var failure: FileError?
     }
 
     private enum Job {
@@ -52,8 +56,10 @@ final class LogFilePreparer: Sendable {
     /// What the thread tells, on the thread.
     struct Reports: Sendable {
         /// With the error when space begins to lack, with nil when there is some again. Other errors
-        /// are left to the log thread, which meets them when it matters.
+        /// that pass are left to the log thread, which meets them when it matters.
         var space: @Sendable (FileError?) -> Void
+        /// With an error that does not pass: the log is over.
+        var failed: @Sendable (FileError) -> Void
         /// A file that is not needed could not be removed.
         var leftover: @Sendable (FileError) -> Void
     }
@@ -91,19 +97,23 @@ final class LogFilePreparer: Sendable {
 
     /// The file of `segment`, if it was prepared; waits if it is being prepared. Nil: the caller
     /// makes it itself, and the preparer does not touch it any more.
-    func take(_ segment: UInt64) -> LogFile? {
-        monitor.wait { state -> LogFile?? in
+    ///
+    /// - Throws: the error that preparing it has failed with for good.
+    func take(_ segment: UInt64) throws(FileError) -> LogFile? {
+        let taken = monitor.wait { state -> Result<LogFile?, FileError>? in
+            if let failure = state.failure { return .failure(failure) }
             if let ready = state.ready, ready.segment == segment {
                 state.ready = nil
-                return .some(ready)
+                return .success(ready)
             }
             if state.isBusy {
                 state.isHurried = true
                 return nil
             }
             state.wanted = nil
-            return .some(nil)
-        } ?? nil
+            return .success(nil)
+        }
+        return try taken?.get() ?? nil
     }
 
     /// Makes the file of a segment: the one that an earlier run prepared, or one that was given up,
@@ -195,6 +205,10 @@ final class LogFilePreparer: Sendable {
                     }
                     shortage.prepare = nil
                 } catch {
+                    guard error.isPassing else {
+                        monitor.update { ($0.failure, $0.isBusy) = (error, false) }
+                        return reports.failed(error)
+                    }
                     if error.isOutOfSpace { shortage.prepare = error }
                     shortage.tell(reports)
                     pause(monitor)

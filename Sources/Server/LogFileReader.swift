@@ -10,7 +10,8 @@ public final class LogFileReader: Sendable {
         /// Chosen by the asker.
         public var id: UInt64
         public var position: WALPosition
-        /// Bytes to read; fewer are delivered only at the end of the file.
+        /// Bytes to read; fewer are delivered only before the end of the file, or before a place that
+        /// cannot be read.
         public var count: Int
 
         public init(id: UInt64, position: WALPosition, count: Int) {
@@ -116,10 +117,10 @@ private struct OpenFiles: ~Copyable {
             return .failed(currentError("open", path))
         }
         var bytes = ByteBuffer(minimumCapacity: request.count)
-        guard
-            readFully(
-                descriptor, at: request.position.offset, count: request.count, into: &bytes)
-        else { return .failed(currentError("read", path)) }
+        let isRead = readFully(
+            descriptor, at: request.position.offset, count: request.count, into: &bytes)
+        // What is before a bad sector may be all that is wanted; otherwise the next read begins there.
+        guard isRead || !bytes.isEmpty else { return .failed(currentError("read", path)) }
         return .bytes(SharedBytes(bytes))
     }
 

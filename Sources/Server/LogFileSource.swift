@@ -8,6 +8,7 @@ final class LogFileSource: WALSource {
     private let directory: DataDirectory
     let segments: [UInt64]
     let mark: WALMark?
+    let writtenMark: WALMark?
     let stateCopies: WALStateCopies
     /// The file read last stays open: recovery goes through them one after the other.
     private var open: (segment: UInt64, descriptor: Int32)?
@@ -29,6 +30,9 @@ final class LogFileSource: WALSource {
             }
         }
         mark = try Self.readSynced(WALMark.fileName, in: directory).flatMap {
+            WALMark(decoding: $0.span)
+        }
+        writtenMark = try Self.readSynced(WALMark.writtenFileName, in: directory).flatMap {
             WALMark(decoding: $0.span)
         }
         var copies: [[UInt8]?] = []
@@ -173,6 +177,7 @@ extension DataDirectory {
     func carryOut(_ repair: WALRepair) throws(FileError) {
         try LogStateFiles.replace(repair.intent, in: self)
         try remove(WALMark.fileName)
+        try remove(WALMark.writtenFileName)
         try sync()
         for segment in repair.setAside {
             let name = segmentFileName(segment)

@@ -3,6 +3,9 @@ internal import UV
 
 /// The once-a-second sync of `appendfsync everysec`, beside the writes: a slow disk must not hold
 /// up batches that need no sync. One sync in flight.
+///
+/// Opens each file anew. A writeback that has failed before that, and that nobody was told of, is
+/// reported to the new open file, too.
 final class LogFileSyncer: Sendable {
     private struct State {
         var wanted: (file: LogFile, upTo: UInt64)?
@@ -30,6 +33,7 @@ final class LogFileSyncer: Sendable {
     }
 
     private static func run(_ monitor: Monitor<State>, _ log: Monitor<LogThread.State>) {
+        var file: LogFile?
         while true {
             let job = monitor.wait { state -> (file: LogFile, upTo: UInt64)?? in
                 if state.isStopping { return .some(nil) }
@@ -38,7 +42,10 @@ final class LogFileSyncer: Sendable {
             }
             guard let job = job ?? nil else { return }
             do throws(FileError) {
-                try job.file.sync()
+                if file?.segment != job.file.segment { file = try job.file.openAgain() }
+                // Given up: the log thread has synced it.
+                guard let file else { continue }
+                try file.sync()
                 log.update { $0.backgroundSynced = max($0.backgroundSynced, job.upTo) }
             } catch {
                 log.update { $0.backgroundError = error }

@@ -15,6 +15,10 @@ struct LogWorker: ~Copyable {
 
     private var file: LogFile?
     private var markFile: LogMarkFile?
+    /// In the relaxed modes.
+    private var writtenFile: LogMarkFile?
+    /// Whether what an earlier run left in it has been forgotten.
+    private var isWrittenFileOurs = false
     private var stateFiles: LogStateFiles?
     /// Of batches that are written and not synced.
     private var stateCopies: [WALStateCopy] = []
@@ -44,7 +48,10 @@ struct LogWorker: ~Copyable {
         self.reserve = reserve
         self.syncer = syncer
         self.report = report
-        markFile = LogMarkFile(in: directory)
+        markFile = LogMarkFile(WALMark.fileName, in: directory)
+        if options.mode != .always {
+            writtenFile = LogMarkFile(WALMark.writtenFileName, in: directory)
+        }
         self.directory = directory
     }
 
@@ -103,6 +110,7 @@ struct LogWorker: ~Copyable {
             mustSync = mustSync || queued.batch.mustSync
         }
         if mustSync { try sync() }
+        if isWrittenFileOurs, let writtenMark { writtenFile?.store(writtenMark) }
         options.syncFinished(bootInstant())
         measure(group, from: start, didSync: mustSync)
         report(.progress(written: written, synced: synced))
@@ -139,6 +147,16 @@ struct LogWorker: ~Copyable {
         try writeStateCopies()
         synced = written
         if let writtenMark { markFile?.store(writtenMark) }
+        if !isWrittenFileOurs, written > 0 { takeOverWrittenFile() }
+    }
+
+    /// The first batch is durable, and says what follows from the mark of an earlier run. Every run
+    /// begins with a sync, so that nothing was reported without a mark before.
+    private mutating func takeOverWrittenFile() {
+        isWrittenFileOurs = true
+        writtenFile?.clear()
+        // Best effort: a file that stays makes a later start more careful than it need be.
+        if options.mode == .always { try? directory.remove(WALMark.writtenFileName) }
     }
 
     /// The batches are durable; what they changed of the small state becomes so twice before that is
@@ -163,7 +181,7 @@ struct LogWorker: ~Copyable {
     private mutating func open(_ opening: WALBatch.Opening, for batch: borrowing WALBatch) throws {
         if file != nil { try sync() }
         // Capacity counts, too: a batch may want a segment larger than the one prepared.
-        var next = preparer.take(opening.segment)
+        var next = try preparer.take(opening.segment)
         while next == nil || opening.capacity > options.segmentBytes {
             do throws(FileError) {
                 next = try preparer.make(opening.segment, capacity: opening.capacity)

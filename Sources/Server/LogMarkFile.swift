@@ -2,7 +2,7 @@ internal import Bytes
 internal import Glibc
 internal import WAL
 
-/// The file that holds the log's mark, mapped into memory: storing one is a few moves into the
+/// A file that holds a mark of the log, mapped into memory: storing one is a few moves into the
 /// system's cache, without a call. Log thread only.
 ///
 /// Best effort: where the file cannot be made or mapped there are no marks, and only the batches'
@@ -12,8 +12,8 @@ struct LogMarkFile: ~Copyable {
     private let memory: UnsafeMutableRawPointer
     private var bytes = ByteBuffer(minimumCapacity: WALMark.slotBytes)
 
-    init?(in directory: DataDirectory) {
-        let path = directory.path(of: WALMark.fileName)
+    init?(_ name: String, in directory: DataDirectory) {
+        let path = directory.path(of: name)
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -27,7 +27,12 @@ struct LogMarkFile: ~Copyable {
 
     deinit { munmap(memory, WALMark.fileBytes) }
 
-    /// Stores that everything up to a batch is durable. Nanoseconds; survives a kill at any moment.
+    /// Forgets what an earlier run has stored.
+    mutating func clear() {
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: WALMark.fileBytes)
+    }
+
+    /// Stores a mark. Nanoseconds; survives a kill at any moment.
     mutating func store(_ mark: WALMark) {
         bytes.removeAll()
         mark.encode(into: &bytes)

@@ -66,6 +66,7 @@ public final class LogThread: Sendable {
         var isStopping = false
         /// What the background sync of `everySecond` has come to.
         var backgroundSynced: UInt64 = 0
+        /// Of that sync, or of preparing the next segment: the log's end.
         var backgroundError: FileError?
         var statistics = LogStatistics()
     }
@@ -87,6 +88,7 @@ public final class LogThread: Sendable {
             directory, reserve, spareBytes: options.segmentBytes,
             .init(
                 space: { error in report(error.map { .low($0) } ?? .room) },
+                failed: { error in monitor.update { $0.backgroundError = error } },
                 leftover: { report(.leftover($0)) }))
         self.preparer = preparer
         let syncer = options.mode == .everySecond ? try LogFileSyncer(monitor) : nil

@@ -24,7 +24,9 @@
 //    56  u64 number of its first batch         44  u32 checksum of the body
 //    64  u64 end of the segment before         48  u32 chain: header checksum of the batch before
 //    72  u32 chain of the batch before         52  zeros
-//    76  zeros
+//    76  zeros, 4 bytes
+//    80  u64 newest state copy at the run's start
+//    88  zeros
 //
 // Record header (32 bytes, not aligned)
 //     0  u8  kind (0: padding, the batch ends here)

@@ -37,6 +37,8 @@ public struct RecoveredLog: ~Copyable {
     /// The log was damaged and is cut: entries that were acknowledged may be missing in any group.
     /// The node must not vote in a group before a leader has confirmed that it has them all.
     public private(set) var wasCut = false
+    /// Batches that the last run had written, and may have reported without a sync, are not there.
+    public private(set) var lacksWritten = false
     /// What is damaged and does not keep the log from being used; for the log line.
     public internal(set) var damage: WALError?
     /// What the host must do before anything is written; nil for a log that was whole.
@@ -87,6 +89,9 @@ public struct RecoveredLog: ~Copyable {
         self.trims = trims.filter { trim in !obsoleteSegments.contains(trim.segment) }
         self.spareSegments = spareSegments
     }
+
+    /// Notes what the last run had written, whatever became of it.
+    mutating func noteWritten(upTo batch: UInt64) { lacksWritten = batch > lastBatch }
 
     /// Lets the logs of groups begin behind their snapshots where that helps: the first batch of the
     /// run will say so.

@@ -18,6 +18,13 @@ struct RecoveredState: ~Copyable {
     /// Whether nothing is known to be missing (R5).
     var isComplete: Bool { hasBeginning && groups.allSatisfy(\.isComplete) }
 
+    /// Whether no group lacks entries, or only such as its snapshot stands for.
+    func isComplete(with snapshots: [WALSnapshot]) -> Bool {
+        groups.allSatisfy { group in
+            group.isComplete || snapshots.contains { group.isComplete(with: $0) }
+        }
+    }
+
     /// What a checkpoint would say now.
     var checkpoint: Checkpoint {
         Checkpoint(

@@ -19,6 +19,9 @@ struct SegmentHeader: Equatable {
     var previousEnd: Int
     /// Header checksum of the last batch before this segment; 0 at the log's beginning.
     var chain: UInt32
+    /// The number of the newest state copy when the run began that wrote the segment; 0 if there was
+    /// none. What that copy knows is in the run's first batch, or was in the log before.
+    var stateSequence: UInt64
 
     /// Writes the header over the first sector of `bytes`, which is all zero.
     func encode(over bytes: inout ByteBuffer) {
@@ -32,6 +35,7 @@ struct SegmentHeader: Equatable {
         bytes.overwrite(littleEndian: firstBatch, at: 56)
         bytes.overwrite(littleEndian: UInt64(previousEnd), at: 64)
         bytes.overwrite(littleEndian: chain, at: 72)
+        bytes.overwrite(littleEndian: stateSequence, at: 80)
         let checksum = CRC32C.checksum(bytes.readable.extracting(12..<Self.size))
         bytes.overwrite(littleEndian: checksum, at: 8)
     }
@@ -84,13 +88,16 @@ struct SegmentHeader: Equatable {
             let firstBatch = try reader.read(UInt64.self)
             let previousEnd = try reader.read(UInt64.self)
             let chain = try reader.read(UInt32.self)
+            _ = try reader.read(UInt32.self)
+            let stateSequence = try reader.read(UInt64.self)
             guard let capacity = Int(exactly: capacity), let end = Int(exactly: previousEnd),
                 oldest <= segment
             else { return .damaged }
             return .header(
                 SegmentHeader(
                     segment: segment, salt: salt, logIdentity: logIdentity, capacity: capacity,
-                    oldest: oldest, firstBatch: firstBatch, previousEnd: end, chain: chain))
+                    oldest: oldest, firstBatch: firstBatch, previousEnd: end, chain: chain,
+                    stateSequence: stateSequence))
         } catch {
             return .damaged
         }

@@ -19,7 +19,7 @@ struct SegmentScan: ~Copyable {
         offset = SegmentHeader.size
         while offset != end {
             let at = WALPosition(segment: segment.segment, offset: offset)
-            guard let header = try readBatch(at, segment, expected, source) else {
+            guard let header = try readBatch(at, segment, expected, upTo: end, source) else {
                 if end == nil { return }
                 throw .damaged(at, .batch(expected.number))
             }
@@ -35,23 +35,27 @@ struct SegmentScan: ~Copyable {
 
     /// The header of the expected batch, if it is whole at `at`; its bytes are in `piece` then.
     private mutating func readBatch(
-        _ at: WALPosition, _ segment: SegmentHeader, _ expected: Expected,
+        _ at: WALPosition, _ segment: SegmentHeader, _ expected: Expected, upTo end: Int?,
         _ source: borrowing some WALSource & ~Copyable
     ) throws(WALError) -> BatchHeader? {
-        guard try hold(at, BatchHeader.size, source) else { return nil }
+        guard try hold(at, BatchHeader.size, upTo: end, source) else { return nil }
         guard let header = BatchHeader.decode(held(at, BatchHeader.size)),
             header.salt == segment.salt, header.segment == segment.segment,
             header.number == expected.number, header.chain == expected.chain
         else { return nil }
         let total = BatchHeader.size + header.bodyLength
-        guard try hold(at, total, source) else { return nil }
+        guard try hold(at, total, upTo: end, source) else { return nil }
         let body = held(at, total).extracting(BatchHeader.size...)
         return CRC32C.checksum(body) == header.bodyChecksum ? header : nil
     }
 
     /// Reads until `count` bytes from `at` on are in `piece`; false if the file ends before.
+    ///
+    /// What is read ahead is no reason to fail: not behind `end`, where a repair may have left a
+    /// sector that cannot be read, and not where a batch is whole in front of such a sector.
     private mutating func hold(
-        _ at: WALPosition, _ count: Int, _ source: borrowing some WALSource & ~Copyable
+        _ at: WALPosition, _ count: Int, upTo end: Int?,
+        _ source: borrowing some WALSource & ~Copyable
     ) throws(WALError) -> Bool {
         if start.segment == at.segment, at.offset >= start.offset,
             at.offset + count <= start.offset + piece.count
@@ -60,7 +64,15 @@ struct SegmentScan: ~Copyable {
         }
         piece.removeAll(keepingCapacityUpTo: 4 * pieceBytes)
         start = at
-        try source.read(at, count: max(count, pieceBytes), into: &piece)
+        let ahead = max(count, end.map { min(pieceBytes, $0 - at.offset) } ?? pieceBytes)
+        do throws(WALError) {
+            try source.read(at, count: ahead, into: &piece)
+        } catch {
+            guard case .unreadable = error, ahead > count else { throw error }
+            if piece.count >= count { return true }
+            piece.removeAll(keepingCapacityUpTo: 4 * pieceBytes)
+            try source.read(at, count: count, into: &piece)
+        }
         return piece.count >= count
     }
 

@@ -187,21 +187,24 @@ extension WALReport {
                     segments[at].isObsolete = true
                 }
             }
+            isCut = log.wasCut
             liveBytes = log.takeWriter().liveBytes
             return
         } catch {
             refusal = error
             note(error)
         }
-        guard let chain = try? SegmentChain(source), !chain.headers.isEmpty else { return }
+        let copies = source.stateCopies
+        guard let chain = try? SegmentChain(source), !chain.headers.isEmpty else {
+            isCut = copies.newest?.cutsDamage ?? false
+            return
+        }
         var replay = LogReplay(chain, tailBytesMax: 0)
         try? replay.run(chain, source, skippingDamage: false)
         lastBatch = replay.expected.number - 1
         groups = replay.state.groups.map { Group($0) }
         liveBytes = replay.segments.bytes
-        if let copy = source.stateCopies.newest {
-            isCut = copy.cutsDamage && copy.batch == lastBatch
-        }
+        isCut = copies.unfinishedCut(of: chain, endingWith: lastBatch) != nil
     }
 }
 

@@ -11,7 +11,8 @@ public import Raft
 /// header, entry checksum, group, index), since a piece need not hold a whole batch. If the group's
 /// log is truncated meanwhile, a fetch may still return what was cut: the asker compares terms.
 public struct WALFetch: Sendable, Equatable {
-    /// What the host reads: `count` bytes, or less at the end of the file.
+    /// What the host reads: `count` bytes, or less before the end of the file, or before a place that
+    /// cannot be read.
     public struct Read: Sendable, Equatable {
         public var position: WALPosition
         public var count: Int
@@ -61,7 +62,7 @@ public struct WALFetch: Sendable, Equatable {
                 at += count
             case .skip(let count):
                 position.offset = pieceStart + at + count
-                return try more(bytes, wanted)
+                return try more(bytes, wanted, from: pieceStart)
             case .entries(let length):
                 let start = at + RecordHeader.size
                 let run = bytes.extracting(start..<start + length)
@@ -70,15 +71,20 @@ public struct WALFetch: Sendable, Equatable {
             case .need(let count):
                 position.offset = pieceStart + at
                 pieceBytes = max(pieceBytes, count)
-                return try more(bytes, wanted)
+                return try more(bytes, wanted, from: pieceStart)
             }
             position.offset = pieceStart + at
         }
     }
 
-    /// The end of a piece: go on, unless the file ended where entries should be.
-    private func more(_ bytes: Span<UInt8>, _ wanted: Int) throws(WALError) -> Progress {
-        guard bytes.count == wanted else { throw .damaged(position, .entry) }
+    /// The end of a piece: go on, unless the file ended where entries should be. A short piece that
+    /// has led further was cut short by something behind it.
+    private func more(_ bytes: Span<UInt8>, _ wanted: Int, from pieceStart: Int) throws(WALError)
+        -> Progress
+    {
+        guard bytes.count == wanted || position.offset > pieceStart else {
+            throw .damaged(position, .entry)
+        }
         return .more
     }
 

@@ -30,6 +30,11 @@ public struct WALMark: Hashable, Sendable {
     }
 
     public static let fileName = "wal-mark"
+    /// The file of a second mark, for the relaxed appendfsync modes: stored in the same way after every
+    /// write, before that is reported, of the batch that was written last. A log that ends below it
+    /// although the machine is still up was let down by its disk: a write of the kernel failed, the
+    /// process ended for it, and what it had reported is gone.
+    public static let writtenFileName = "wal-written"
     public static let slotBytes = 32
     public static let fileBytes = 2 * slotBytes
 

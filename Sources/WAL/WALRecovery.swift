@@ -11,15 +11,20 @@ public protocol WALSource: ~Copyable {
     func size(of segment: UInt64) throws(WALError) -> Int
     /// The mark that the last run left, if there is one.
     var mark: WALMark? { get }
+    /// What the last run had written, as far as it left word of it (`WALMark.writtenFileName`).
+    var writtenMark: WALMark? { get }
     /// The copies of the small state beside the log.
     var stateCopies: WALStateCopies { get }
-    /// Appends `count` bytes from `position` on, or what there is up to the end of the file.
+    /// Appends `count` bytes from `position` on, or what there is up to the end of the file. When it
+    /// throws it may have appended what is in front of a place that cannot be read.
     func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError)
 }
 
 extension WALSource where Self: ~Copyable {
     /// None: for sources that only live in memory.
     public var mark: WALMark? { nil }
+    /// None, likewise.
+    public var writtenMark: WALMark? { nil }
     /// None, likewise.
     public var stateCopies: WALStateCopies { .none }
 }
@@ -85,12 +90,29 @@ public enum WALRecovery {
         var log = RecoveredLog(
             replay, newest, copies.newest?.sequence ?? 0, parameters, segments: source.segments)
         log.noteEnd(tornTail: tail, trims: trims, spareSegments: chain.blank)
+        if let mark = source.writtenMark, mark.log == newest.logIdentity {
+            log.noteWritten(upTo: mark.batch)
+        }
         log.beginBehind(parameters.snapshots, whereverIncomplete: true)
-        if let copy = copies.newest, copy.cutsDamage, copy.batch == log.lastBatch {
-            // The last start did not come further than to cut the damage off.
+        if let copy = copies.unfinishedCut(of: chain, endingWith: log.lastBatch) {
+            // The last start did not come further than to cut the damage off, perhaps not so far.
             log.adopt(copy)
         }
         return log
+    }
+}
+
+extension WALStateCopies {
+    /// The copy of a repair that no run of the log has taken over yet.
+    ///
+    /// Wherever the log ends: while files are set aside one by one, those that are left may form a
+    /// log that is whole and ends behind the cut or, when the damage comes and goes, anywhere. Batches
+    /// that were durable are missing all the same. Only a run that began with the copy has its
+    /// contents in its first batch.
+    func unfinishedCut(of chain: SegmentChain, endingWith lastBatch: UInt64) -> WALStateCopy? {
+        guard let copy = newest, copy.cutsDamage else { return nil }
+        let newest = chain.headers.last { $0.firstBatch <= lastBatch }
+        return newest?.stateSequence ?? 0 < copy.sequence ? copy : nil
     }
 }
 
@@ -196,10 +218,7 @@ struct LogReplay: ~Copyable {
         try chain.refuseLostHeader(in: source, nextBatch: expected.number)
         // The batches of the very first segment begin with nothing.
         let isFromBeginning = state.hasBeginning || expected.number == 1
-        let isComplete = state.groups.allSatisfy { group in
-            group.isComplete || snapshots.contains { group.isComplete(with: $0) }
-        }
-        guard !isFromBeginning || !isComplete else { return tail }
+        guard !isFromBeginning || !state.isComplete(with: snapshots) else { return tail }
         let before = chain.headers[0].segment - 1
         switch (obstacle, tail) {
         // Segments are given up only after a durable record says that they can be. If it is the
@@ -259,9 +278,12 @@ struct SegmentChain {
         if let used { try takeRun(files[...used]) }
     }
 
-    /// The oldest run of whole headers, without gaps, from the first segment that the newest whole one
-    /// says was needed: what a repair of a damaged log can keep.
-    init(prefixOf source: borrowing some WALSource & ~Copyable) throws(WALError) {
+    /// The runs of whole headers, each without gaps and as long as it can be, from the first segment
+    /// on that the newest whole one says was needed: what a repair of a damaged log can choose from.
+    /// The oldest first.
+    static func runs(of source: borrowing some WALSource & ~Copyable) throws(WALError)
+        -> [SegmentChain]
+    {
         var files: [SegmentHeader] = []
         for segment in source.segments {
             do throws(WALError) {
@@ -270,15 +292,21 @@ struct SegmentChain {
                 guard error.isOfDisk else { throw error }
             }
         }
-        guard let newest = files.last else { return }
+        guard let newest = files.last else { return [] }
+        var runs: [SegmentChain] = []
+        var last: UInt64?
         for header in files where header.segment >= max(1, newest.oldest) {
             guard header.logIdentity == newest.logIdentity else {
                 throw .foreignSegment(header.segment, reason: "it was written by another log")
             }
-            if let last = headers.last, header.segment != last.segment + 1 { break }
-            headers.append(header)
+            if last.map({ $0 + 1 }) != header.segment { runs.append(SegmentChain()) }
+            runs[runs.count - 1].headers.append(header)
+            last = header.segment
         }
+        return runs
     }
+
+    private init() {}
 
     /// Files behind the newest used one: preallocated, one after the other.
     private mutating func takeSpares(_ files: ArraySlice<(segment: UInt64, file: File)>)

@@ -11,7 +11,7 @@ internal import Raft
 /// 1. put `intent` in the place of its file, by a rename: half a copy there would cost what is known of
 ///    votes. From now on every start knows that entries may be missing, and goes on with this repair,
 ///    however far it came;
-/// 2. remove the mark beside the log (`WALMark`), which knows of batches that are cut off;
+/// 2. remove the marks beside the log (`WALMark`), which know of batches that are cut off;
 /// 3. set the files of `setAside` aside, in this order;
 /// 4. start. The first batch of the run holds what `intent` knows and the log does not.
 public struct WALRepair: Sendable {
@@ -67,19 +67,22 @@ extension WALRecovery {
         _ parameters: WALParameters
     ) throws(WALError) -> RecoveredLog {
         guard damage.canBeRepaired, let copy = source.stateCopies.trusted else { throw damage }
-        let chain = try SegmentChain(prefixOf: source)
-        guard let first = chain.headers.first else {
-            return lost(copy, source.segments, parameters)
+        let runs = try SegmentChain.runs(of: source)
+        guard let oldest = runs.first else { return lost(copy, source.segments, parameters) }
+        guard oldest.headers[0].logIdentity == copy.logIdentity else { throw damage }
+        // The newest run that is complete as far as it can be read: what is in front of it was not
+        // needed, like a file that was given up and is still there. If there is none, then the damage
+        // took something that is needed, and what joins it is in the oldest run.
+        var chosen = 0
+        for at in runs.indices.reversed() where at > 0 {
+            guard let replay = read(runs[at], source, parameters) else { throw damage }
+            guard replay.state.hasBeginning, replay.state.isComplete(with: parameters.snapshots)
+            else { continue }
+            chosen = at
+            break
         }
-        guard first.logIdentity == copy.logIdentity else { throw damage }
-        var replay = LogReplay(chain, tailBytesMax: parameters.tailBytesMax)
-        do throws(WALError) {
-            try replay.run(chain, source, skippingDamage: false)
-        } catch {
-            // A log that was written wrongly is no case for a repair.
-            guard error.canBeRepaired else { throw damage }
-            replay.endEarly()
-        }
+        let chain = runs[chosen]
+        guard let replay = read(chain, source, parameters) else { throw damage }
         guard replay.state.hasBeginning, let last = replay.segments.all.last,
             let newest = chain.headers.first(where: { $0.segment == last.number })
         else { return lost(copy, source.segments, parameters) }
@@ -96,6 +99,22 @@ extension WALRecovery {
             setAside: source.segments.filter { $0 > newest.segment }.reversed(),
             lastBatch: intent.batch)
         return log
+    }
+
+    /// Replays a run up to its first damage. Nil: it was written wrongly, which is no case for a
+    /// repair.
+    private static func read(
+        _ chain: SegmentChain, _ source: borrowing some WALSource & ~Copyable,
+        _ parameters: WALParameters
+    ) -> LogReplay? {
+        var replay = LogReplay(chain, tailBytesMax: parameters.tailBytesMax)
+        do throws(WALError) {
+            try replay.run(chain, source, skippingDamage: false)
+        } catch {
+            guard error.canBeRepaired else { return nil }
+            replay.endEarly()
+        }
+        return replay
     }
 
     /// Nothing of the log can be used.

@@ -117,7 +117,7 @@ extension WALWriter {
         let header = SegmentHeader(
             segment: segment, salt: segmentSalt, logIdentity: run.logIdentity,
             capacity: capacity, oldest: oldest, firstBatch: nextBatch,
-            previousEnd: previousEnd, chain: chain)
+            previousEnd: previousEnd, chain: chain, stateSequence: firstStateSequence)
         header.encode(over: &pending)
         return WALBatch.Opening(segment: segment, capacity: capacity)
     }

@@ -81,6 +81,8 @@ public struct WALWriter: ~Copyable {
     var pendingChangesState = false
     /// Of the next copy of the small state.
     var stateSequence: UInt64
+    /// Of the copy that the run began with; 0 for none.
+    let firstStateSequence: UInt64
     var expectedBatchBytes = 4096
 
     /// All batches up to this number are on stable storage.
@@ -115,6 +117,7 @@ public struct WALWriter: ~Copyable {
         segments = start.segments
         nextBatch = start.nextBatch
         stateSequence = start.stateSequence
+        firstStateSequence = start.stateSequence - 1
         chain = start.chain
         // What recovery read had been synced before (R1).
         durableBatch = start.nextBatch - 1

@@ -24,6 +24,7 @@ final class VirtualDisk: WALSource {
     }
 
     var mark: WALMark?
+    var writtenMark: WALMark?
     /// The copies of the small state, as files that are written over.
     private(set) var stateFiles = [File](
         repeating: File(number: 0, durable: [], current: [], exists: true), count: 2)
@@ -71,6 +72,8 @@ final class VirtualDisk: WALSource {
     func flipState(_ slot: Int, _ offset: Int) { stateFiles[slot].current[offset] ^= 16 }
     /// Set by a test: the next reads fail.
     var readError: WALError?
+    /// Sectors that the disk cannot read at present: EIO for every read that touches one.
+    var badSectors: Set<WALPosition> = []
 
     var segments: [UInt64] { files.map(\.number) }
 
@@ -78,6 +81,12 @@ final class VirtualDisk: WALSource {
 
     func read(_ position: WALPosition, count: Int, into bytes: inout ByteBuffer) throws(WALError) {
         if let readError { throw readError }
+        for bad in badSectors
+        where bad.segment == position.segment && bad.offset < position.offset + count
+            && bad.offset + 512 > position.offset
+        {
+            throw .unreadable(position, errno: 5)
+        }
         let file = self[position.segment].current
         let end = min(file.count, position.offset + count)
         if position.offset < end { bytes.append(Array(file[position.offset..<end])) }
