@@ -681,7 +681,8 @@ public struct Engine: ~Copyable {
         {
             hasMoreWork = true
         }
-        for group in 0..<node.replicas.count where node.replicas[group].hasMoreToApply {
+        for group in 0..<node.replicas.count
+        where node.replicas[group].hasMoreToApply || node.replicas[group].hasMoreToServe {
             hasMoreWork = true
         }
         nextDeadline = node.nextDeadline(now: now)

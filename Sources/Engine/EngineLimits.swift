@@ -51,7 +51,10 @@ enum EngineLimits {
     static let readBacklogBytesMax = 32 << 20
     /// Answers to one peer's reads that wait to be sent, and the one that passes the limit; beyond it the
     /// reads wait in the backlog.
-    static let forwardedReplyBytesMax = 8 << 20
+    static let forwardedReplyBytesMax = 64 << 20
+    /// Answers that are made before they are handed on, and the one that passes the limit; the reads behind
+    /// are executed in the next turn.
+    static let answerBytesAtOnce = 8 << 20
     /// Due keys that one expiry entry may delete, so that applying it stays short.
     static let expirePerEntry = 200
     /// Dropped keys freed per turn: well under a millisecond.

@@ -209,7 +209,10 @@ extension NodeState {
     /// Answers reads whose round is confirmed; proposes a time entry when one met a past-due key.
     private mutating func serveBacklog(_ group: Int, now: ClockReading) {
         answerIndexRequests(group, now: now)
-        guard !replicas[group].backlog.isEmpty else { return }
+        replicas[group].hasMoreToServe = false
+        guard let next = replicas[group].backlog.first else { return }
+        // It goes on when some of what waits to be sent is out.
+        if let link = link(to: next.origin), links[link].isFullOfAnswers { return }
         guard replicas[group].core.role == .leader else {
             serveNearReads(group)
             return

@@ -71,4 +71,31 @@ import Testing
         }
         #expect(upload.nextPiece() == nil)
     }
+
+    @Test func `a peer that takes no answers does not fill the leader's memory`() throws {
+        let cluster = try EngineCluster.formed()
+        let leader = try #require(cluster.leader())
+        let client = try cluster.open(cluster.follower())
+        let value = String(repeating: "v", count: 1 << 20)
+        #expect(cluster.expect("+OK\r\n", to: command("SET", "k", value), client) == nil)
+        let count = 100
+        cluster.hold(from: leader, to: cluster.follower())
+        cluster.send(String(repeating: command("GET", "k"), count: count), client)
+        cluster.run(milliseconds: 60)
+        let links = try #require(cluster.nodes[leader].process)
+        var waiting = 0
+        for at in 0..<links.engine.node.links.slotCount {
+            waiting += links.engine.node.links[at].bulkBytes
+        }
+        #expect(waiting >= 60 << 20 && waiting <= 73 << 20, "\(waiting >> 20) MiB wait")
+        cluster.heal()
+        // Those that waited come behind, in order.
+        let one = "$\(1 << 20)\r\n".utf8.count + (1 << 20) + 2
+        var bytes = 0
+        let isWhole = cluster.run(seconds: 30) {
+            bytes += cluster.outputBytes(client).count
+            return bytes >= one * count
+        }
+        #expect(isWhole && bytes == one * count, "\(bytes) of \(one * count) bytes")
+    }
 }

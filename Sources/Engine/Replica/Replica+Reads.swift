@@ -47,6 +47,10 @@ extension Replica {
                 invariantFailed("a read with an index and without a clock")
             }
             let start = context.reply.bytes.count
+            if start > EngineLimits.answerBytesAtOnce {
+                hasMoreToServe = true
+                return nil
+            }
             if !item.flags.contains(.abandoned) {
                 context.mode = .read
                 context.database = item.database

@@ -72,6 +72,8 @@ struct Replica: ~Copyable {
     var isFetching = false
     /// More is committed than one turn may apply.
     var hasMoreToApply = false
+    /// Reads of the backlog wait for nothing but the next turn.
+    var hasMoreToServe = false
     /// Times of the entries under way, for INFO.
     var timeline = WriteTimeline()
 
