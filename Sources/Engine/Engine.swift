@@ -318,6 +318,8 @@ public struct Engine: ~Copyable {
         case .loaded(let id, let bytes, let isLast):
             node.snapshotLoaded(id, bytes, isLast: isLast, now: now)
         case .loadFailed(let id, let reason): node.loadFailed(id, reason, now: now)
+        case .unreadable(let id, let reason, let isLoad):
+            node.snapshotUnreadable(id, reason, isLoad: isLoad, now: now)
         case .read(let id, let offset, let bytes, _):
             node.snapshotRead(id, offset: offset, bytes, now: now)
         case .abandoned: break

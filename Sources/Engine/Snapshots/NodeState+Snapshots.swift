@@ -233,11 +233,16 @@ extension NodeState {
 
     /// Notes a durable snapshot; all but the two newest go.
     mutating func keep(_ stored: SnapshotBoard.Stored, group: Int) {
+        // The new file took the place of one that could not be read.
+        snapshots.groups[group].unread.removeAll { $0 == stored.id }
         snapshots.groups[group].durable.insert(stored, at: 0)
         snapshots.groups[group].durable.sort { $0.id > $1.id }
         while snapshots.groups[group].durable.count > 2 {
             let old = snapshots.groups[group].durable.removeLast()
             snapshotCommands.append(.remove(old.id))
+        }
+        if snapshots.groups[group].durable.count == 2 {
+            dropUnread(group, olderThan: snapshots.groups[group].durable[1].id)
         }
     }
 
@@ -308,6 +313,8 @@ extension NodeState {
             log(.notice, "snapshot-dropped id=\(old.id) reason=\"the disk is full\"")
             discard(old.id, group: group)
         }
+        // The newest was read, or written, by this process.
+        dropUnread(group)
     }
 
     /// The follower that is furthest behind this leader in the group that holds the log's oldest part.

@@ -9,6 +9,9 @@ struct SnapshotBoard {
     struct Group {
         /// The durable snapshots, newest first.
         var durable: [Stored] = []
+        /// Durable ones that the system refused to read. Not used by this process; the next one finds
+        /// their files and tries again.
+        var unread: [SnapshotID] = []
         /// Up to where the newest durable one stands for the log; 0: there is none.
         var newestIndex: LogIndex { durable.first?.id.index ?? 0 }
         /// A snapshot is to be written as soon as it is this group's and this replica's turn.
