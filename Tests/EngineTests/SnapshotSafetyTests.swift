@@ -103,4 +103,30 @@ import Testing
         #expect(cluster.run { cluster.isServing() })
         try SnapshotTests.read(cluster, 0, 0..<200)
     }
+
+    // MARK: Cuts of the log
+
+    @Test func `a replica gives its state up in the turn after a cut of its log`() throws {
+        let cluster = try SnapshotTests.cluster(wal: 4 << 20)
+        try SnapshotTests.fill(cluster, 0, 0..<50)
+        let odd = cluster.follower()
+        let saved = try Self.save(cluster, odd)
+        let node = cluster.nodes[odd]
+        let process = try #require(node.process)
+        #expect(process.engine.node.replicas[1].core.log.firstIndex == 1)
+        // The log is suddenly too long: it is cut to the snapshot, at the end of a turn.
+        process.engine.node.configuration.walMaxSize = 1
+        process.engine.node.snapshots.checkAt = Instant(nanoseconds: .min)
+        cluster.turn(node)
+        process.engine.node.configuration.walMaxSize = 4 << 20
+        #expect(process.engine.node.replicas[1].core.log.firstIndex == saved.index + 1)
+        process.engine.node.diverged(1, at: saved.index, now: cluster.now)
+        cluster.turn(node)
+        #expect(cluster.run(seconds: 60) { cluster.isConverged() && cluster.isServing() })
+        try SnapshotTests.read(cluster, odd, 0..<50)
+        cluster.stop(odd)
+        try cluster.start(odd)
+        #expect(cluster.run(seconds: 60) { cluster.isConverged() && cluster.isServing() })
+        try SnapshotTests.read(cluster, odd, 0..<50)
+    }
 }

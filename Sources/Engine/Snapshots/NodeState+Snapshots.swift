@@ -285,6 +285,7 @@ extension NodeState {
             target > 0
         else { return }
         replicas[group].core.compact(upTo: target)
+        snapshots.groups[group].cutIndex = target
         log(
             .notice,
             "log-cut group=\(replicas[group].group) after=\(target) held=\(wal.heldBytes)")

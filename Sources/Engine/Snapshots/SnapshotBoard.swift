@@ -14,6 +14,9 @@ struct SnapshotBoard {
         var unread: [SnapshotID] = []
         /// Up to where the newest durable one stands for the log; 0: there is none.
         var newestIndex: LogIndex { durable.first?.id.index ?? 0 }
+        /// Up to where the log was cut, until that is handed to the disk: a snapshot that was durable then
+        /// stands for it, though it may have been given up since.
+        var cutIndex: LogIndex = 0
         /// A snapshot is to be written as soon as it is this group's and this replica's turn.
         var isWanted = false
         /// No attempt before this moment, after one that failed.
