@@ -307,11 +307,7 @@ public struct Engine: ~Copyable {
         switch event {
         case .written(let id, let chunks): node.snapshotWritten(id, chunks: chunks)
         case .durable(let summary):
-            if node.snapshots.taking?.id == summary.id {
-                node.snapshotTaken(summary, now: now)
-            } else {
-                node.snapshotArrived(summary, now: now)
-            }
+            node.snapshotDurable(summary, now: now)
         case .failed(let id, let reason): node.snapshotFailed(id, reason, now: now)
         case .received(let id, let offset): node.snapshotReceived(id, upTo: offset)
         case .damaged(let id, let reason): node.snapshotDamaged(id, reason, now: now)

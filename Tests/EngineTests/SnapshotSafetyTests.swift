@@ -129,4 +129,42 @@ import Testing
         #expect(cluster.run(seconds: 60) { cluster.isConverged() && cluster.isServing() })
         try SnapshotTests.read(cluster, odd, 0..<50)
     }
+
+    // MARK: Files of nobody
+
+    @Test func `a snapshot that becomes durable after it was given up is removed`() throws {
+        let cluster = try SnapshotTests.cluster(wal: 4 << 20)
+        try SnapshotTests.fill(cluster, 0, 0..<50)
+        let odd = cluster.follower()
+        let first = try Self.save(cluster, odd)
+        try SnapshotTests.fill(cluster, 0, 50..<100)
+        let node = cluster.nodes[odd]
+        let process = try #require(node.process)
+        let client = try cluster.open(odd)
+        cluster.send("BGSAVE\r\n", client)
+        let isFinished = {
+            let taking = process.engine.node.snapshots.taking
+            return taking?.group == 1 && taking?.isFinished == true
+        }
+        #expect(cluster.run(until: isFinished))
+        let stored = try #require(process.engine.node.snapshots.groups[1].durable.first)
+        #expect(stored.id == first)
+        // The state is replaced while the file is being made durable.
+        process.engine.node.beginLoading(stored, into: 1, isAtStart: false, now: cluster.now)
+        #expect(cluster.run(seconds: 60) { cluster.isConverged() && cluster.isServing() })
+        let durable = { process.engine.node.snapshots.groups[1].durable.map(\.id) }
+        #expect(cluster.run { Self.ids(cluster, odd) == durable() })
+        try SnapshotTests.read(cluster, odd, 0..<100)
+    }
+
+    @Test func `a snapshot that is told of twice stays`() throws {
+        let cluster = try SnapshotTests.cluster(nodes: 1, wal: 4 << 20)
+        try SnapshotTests.fill(cluster, 0, 0..<50)
+        let saved = try Self.save(cluster, 0)
+        let summary = try #require(
+            cluster.nodes[0].snapshots.listing().first { $0.id == saved })
+        cluster.nodes[0].process?.engine.snapshotMoved(.durable(summary), now: cluster.now)
+        cluster.run(milliseconds: 100)
+        #expect(Self.ids(cluster, 0) == [saved])
+    }
 }

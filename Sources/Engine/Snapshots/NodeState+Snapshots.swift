@@ -196,6 +196,23 @@ extension NodeState {
         taking.written = max(taking.written, chunks)
     }
 
+    /// A snapshot is on disk: an own one, a leader's, or one that was given up when the host had all of it
+    /// already. That one stands for no state of this replica, and must not be found by the next start.
+    mutating func snapshotDurable(_ summary: SnapshotSummary, now: ClockReading) {
+        let id = summary.id
+        let group = Int(id.group.raw)
+        guard group < replicas.count else { return }
+        if snapshots.taking?.id == id {
+            snapshotTaken(summary, now: now)
+        } else if snapshots.groups[group].receiving?.id == id {
+            snapshotArrived(summary, now: now)
+        } else if !snapshots.groups[group].durable.contains(where: { $0.id == id }) {
+            log(.notice, "snapshot-dropped id=\(id) reason=\"it was given up\"")
+            snapshots.groups[group].unread.removeAll { $0 == id }
+            snapshotCommands.append(.remove(id))
+        }
+    }
+
     /// An own snapshot is on disk.
     mutating func snapshotTaken(_ summary: SnapshotSummary, now: ClockReading) {
         guard let taking = snapshots.taking, taking.id == summary.id else { return }
