@@ -104,6 +104,34 @@ import Testing
         try SnapshotTests.read(cluster, 0, 0..<200)
     }
 
+    @Test func `a leader that can not read its snapshot for a follower writes another`() throws {
+        let cluster = try SnapshotTests.cluster()
+        try SnapshotTests.fill(cluster, 0, 0..<20)
+        let leader = try #require(cluster.leader())
+        let lost = cluster.follower()
+        cluster.stop(lost)
+        try SnapshotTests.fill(cluster, leader, 20..<600)
+        #expect(cluster.run { (cluster.replica(leader)?.firstIndex ?? 0) > 200 })
+        let snapshots = cluster.nodes[leader].snapshots
+        try cluster.start(lost)
+        let process = try #require(cluster.nodes[leader].process)
+        // Also the one that the leader may be writing.
+        let isTold = {
+            snapshots.refused = Set(snapshots.ids)
+            return cluster.nodes[leader].lines.contains { $0.hasPrefix("snapshot-unreadable") }
+        }
+        #expect(cluster.run(until: isTold))
+        let unread = process.engine.node.snapshots.groups[1].unread
+        #expect(!unread.isEmpty)
+        #expect(
+            unread.allSatisfy { snapshots.files[$0] != nil },
+            "a file was removed that was only not read")
+        snapshots.refused = Set(unread)
+        try SnapshotTests.fill(cluster, leader, 600..<610)
+        #expect(cluster.run(seconds: 60) { cluster.isConverged() && cluster.isServing() })
+        try SnapshotTests.read(cluster, lost, 0..<610)
+    }
+
     // MARK: Cuts of the log
 
     @Test func `a replica gives its state up in the turn after a cut of its log`() throws {
