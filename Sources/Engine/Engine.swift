@@ -307,17 +307,15 @@ public struct Engine: ~Copyable {
         switch event {
         case .written(let id, let chunks): node.snapshotWritten(id, chunks: chunks)
         case .durable(let summary):
-            if node.snapshots.taking?.id == summary.id {
-                node.snapshotTaken(summary, now: now)
-            } else {
-                node.snapshotArrived(summary, now: now)
-            }
+            node.snapshotDurable(summary, now: now)
         case .failed(let id, let reason): node.snapshotFailed(id, reason, now: now)
         case .received(let id, let offset): node.snapshotReceived(id, upTo: offset)
         case .damaged(let id, let reason): node.snapshotDamaged(id, reason, now: now)
         case .loaded(let id, let bytes, let isLast):
             node.snapshotLoaded(id, bytes, isLast: isLast, now: now)
         case .loadFailed(let id, let reason): node.loadFailed(id, reason, now: now)
+        case .unreadable(let id, let reason, let isLoad):
+            node.snapshotUnreadable(id, reason, isLoad: isLoad, now: now)
         case .read(let id, let offset, let bytes, _):
             node.snapshotRead(id, offset: offset, bytes, now: now)
         case .abandoned: break

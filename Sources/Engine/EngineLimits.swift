@@ -31,7 +31,8 @@ enum EngineLimits {
     /// The longest answer that SKEIN.ONCE keeps; a repeated request whose answer was longer is told that
     /// it was executed (-ONCEDONE).
     static let onceAnswerBytesMax = 64 << 10
-    /// Large commands being put together, all origins; the oldest is given up (-TRYAGAIN).
+    /// Large commands being put together, all origins; the oldest is given up (-TRYAGAIN). A single one
+    /// that is larger is refused by the node that its client sent it to (`NodeLimits.largeCommandBytes`).
     static let assemblyBytesMax = 1 << 30
     /// A large command that got no piece for this long of log time is given up.
     static let assemblyIdleMilliseconds: Int64 = 60_000

@@ -15,6 +15,8 @@ public struct NodeLimits: Equatable, Sendable {
     /// Bytes of one piece of a large command, and of its pieces on their way.
     public var fragmentBytes = EngineLimits.fragmentBytesMax
     public var fragmentWindowBytes = EngineLimits.fragmentWindowBytes
+    /// Bytes of one command that travels in pieces, as clients send it; a larger one is refused.
+    public var largeCommandBytes = EngineLimits.assemblyBytesMax
     /// Bytes of unanswered commands of this node for one group.
     public var queueBytes = EngineLimits.queueBytesMax
     /// Unanswered commands of one session.
@@ -62,7 +64,8 @@ public struct NodeLimits: Equatable, Sendable {
     private var values: [(name: String, value: Int)] {
         [
             ("batch", batchBytes), ("inline", inlineCommandBytes), ("fragment", fragmentBytes),
-            ("fragments", fragmentWindowBytes), ("queue", queueBytes),
+            ("fragments", fragmentWindowBytes), ("large", largeCommandBytes),
+            ("queue", queueBytes),
             ("session", sessionInFlight), ("input", sessionBytesPerTurn),
             ("apply", applyBytesPerTurn), ("read", applyReadBytes),
             ("piece", snapshotPieceBytes), ("pieces", snapshotWindowBytes),

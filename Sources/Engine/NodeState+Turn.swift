@@ -419,9 +419,11 @@ extension NodeState {
                 let members = replicas[group].core.members.since
                 if groupID == .system || range.contains(members) { wal.requireSync() }
             case .start(let index, let term, let keepingRest):
+                let board = snapshots.groups[group]
                 invariant(
-                    index <= snapshots.groups[group].newestIndex,
+                    index <= max(board.newestIndex, board.cutIndex),
                     "the log of \(groupID) is cut at \(index), beyond its snapshots")
+                snapshots.groups[group].cutIndex = 0
                 wal.start(
                     group: groupID, after: index, term: term, keepingRest: keepingRest)
                 if let members = replicas[group].core.members(asOf: index), members.since > 0 {

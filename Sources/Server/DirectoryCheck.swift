@@ -71,13 +71,13 @@ public struct DirectoryCheck {
         var usable: [UInt32: UInt64] = [:]
         for (id, found) in examined {
             switch found {
-            case .success(let summary):
+            case .whole(let summary):
                 lines.append(
                     "  \(id): whole, \(summary.fileBytes) bytes, \(summary.rawBytes) unpacked")
                 usable[id.group.raw] = max(usable[id.group.raw] ?? 0, id.index)
-            case .failure(let error):
-                lines.append("  \(id): \(error)")
-                problems.append("snapshot \(id): \(error)")
+            case .damaged(let reason), .unreadable(let reason):
+                lines.append("  \(id): \(reason)")
+                problems.append("snapshot \(id): \(reason)")
             }
         }
         for group in report.groups where group.firstIndex > 1 {

@@ -117,8 +117,9 @@ public final class DirectoryRecovery {
         var whole: [SnapshotSummary] = []
         for (id, found) in try directory.examineSnapshots() {
             switch found {
-            case .success(let summary): whole.append(summary)
-            case .failure(let error): lines.append("  snapshot \(id) is given up: \(error)")
+            case .whole(let summary): whole.append(summary)
+            case .damaged(let reason), .unreadable(let reason):
+                lines.append("  snapshot \(id) is given up: \(reason)")
             }
         }
         return whole

@@ -53,7 +53,7 @@ public struct DirectoryRepair {
         return log.groups.map { ($0.group, $0.firstIndex) }
     }
 
-    /// Removes damaged snapshots that nothing depends on.
+    /// Removes damaged snapshots that nothing depends on. What is only not readable now stays.
     private mutating func removeSnapshots(
         in directory: DataDirectory, hasPeers: Bool,
         _ groups: [(group: GroupID, firstIndex: LogIndex)]
@@ -62,8 +62,9 @@ public struct DirectoryRepair {
         var damaged: [(id: SnapshotID, reason: String)] = []
         for (id, found) in try directory.examineSnapshots() {
             switch found {
-            case .success: whole.append(id)
-            case .failure(let error): damaged.append((id, "\(error)"))
+            case .whole: whole.append(id)
+            case .damaged(let reason): damaged.append((id, reason))
+            case .unreadable(let reason): refusals.append("snapshot \(id): \(reason)")
             }
         }
         for (id, reason) in damaged {

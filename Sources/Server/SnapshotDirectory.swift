@@ -121,16 +121,11 @@ extension DataDirectory {
     }
 
     /// Reads every snapshot through, newest first: what each is, or what is wrong with it.
-    func examineSnapshots() throws(FileError)
-        -> [(id: SnapshotID, found: Result<SnapshotSummary, SnapshotFileError>)]
-    {
-        var examined: [(id: SnapshotID, found: Result<SnapshotSummary, SnapshotFileError>)] = []
+    func examineSnapshots() throws(FileError) -> [(id: SnapshotID, found: SnapshotFinding)] {
+        var executor = SnapshotExecutor(SnapshotDirectory(self))
+        var examined: [(id: SnapshotID, found: SnapshotFinding)] = []
         for id in try names().compactMap({ SnapshotID(fileName: $0) }).sorted(by: >) {
-            do throws(SnapshotFileError) {
-                examined.append((id, .success(try verifySnapshot(id))))
-            } catch {
-                examined.append((id, .failure(error)))
-            }
+            examined.append((id, executor.examine(id)))
         }
         return examined
     }

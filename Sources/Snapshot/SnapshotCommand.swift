@@ -8,9 +8,10 @@ public import Bytes
 ///     write    begin, chunk..., finish      -> written...           -> durable | failed
 ///     receive  receive...                   -> received...          -> durable | failed | damaged
 ///     load     load, loadMore...            -> loaded...            -> (isLast) | loadFailed
-///     send     read                         -> read | damaged and read(nil)
+///                                                                      | unreadable
+///     send     read                         -> read | damaged or unreadable, and read(nil)
 ///
-/// `failed`, `damaged`, `loadFailed` and `abandoned` end the conversation: what was still on its way
+/// `failed`, `damaged`, `loadFailed`, `unreadable` and `abandoned` end the conversation: what was still on its way
 /// for it is ignored. Commands about an id that has no such work under way are ignored, too.
 public enum SnapshotCommand: Sendable {
     /// Begins a snapshot of this node's own state.

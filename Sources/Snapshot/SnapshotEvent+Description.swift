@@ -13,6 +13,8 @@ extension SnapshotEvent: CustomStringConvertible {
         case .loaded(let id, let bytes, let isLast):
             "loaded \(id) bytes=\(bytes.count) last=\(isLast)"
         case .loadFailed(let id, let reason): "load-failed \(id) reason=\"\(reason)\""
+        case .unreadable(let id, let reason, let isLoad):
+            "unreadable \(id) load=\(isLoad) reason=\"\(reason)\""
         case .read(let id, let offset, let bytes, let fileBytes):
             "read \(id) offset=\(offset) bytes=\(bytes?.count ?? 0) of=\(fileBytes)"
         case .abandoned(let id): "abandoned \(id)"

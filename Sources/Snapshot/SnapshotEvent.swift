@@ -19,9 +19,14 @@ public enum SnapshotEvent: Sendable {
     /// The next chunk of the stream, verified. `isLast` comes with the last one, when the whole file
     /// was found right; an empty stream is one empty chunk.
     case loaded(SnapshotID, SharedBytes, isLast: Bool)
-    /// The snapshot cannot be loaded (any further): damaged, missing or unreadable. What was loaded
-    /// of it must be forgotten.
+    /// The snapshot cannot be loaded (any further): its bytes are not what was written once. What was
+    /// loaded of it must be forgotten, and the file not be used (`remove` it).
     case loadFailed(SnapshotID, String)
+    /// A durable snapshot could not be read: the system refused (an error of the disk, no descriptor or
+    /// memory left, no such file). That says nothing about its bytes, which another process may well
+    /// find whole: not to be removed for this. `isLoad`: the loading ends, and what was loaded must be
+    /// forgotten. Otherwise it was read for a follower: `read` with nothing follows.
+    case unreadable(SnapshotID, String, isLoad: Bool)
     /// A piece of the file; nil when there is none: the file is gone, unreadable or damaged, or
     /// `offset` lies behind its end. `fileBytes` is 0 then.
     case read(SnapshotID, offset: Int, SharedBytes?, fileBytes: Int)

@@ -28,6 +28,14 @@ extension SnapshotExecutor where Files: ~Copyable {
 
     /// Reads a whole snapshot. Throws the text of what is wrong with it.
     public mutating func verify(_ id: SnapshotID) throws(SnapshotFileError) -> SnapshotSummary {
+        switch examine(id) {
+        case .whole(let summary): return summary
+        case .damaged(let reason), .unreadable(let reason): throw SnapshotFileError(reason)
+        }
+    }
+
+    /// Reads a whole snapshot and says what it is.
+    public mutating func examine(_ id: SnapshotID) -> SnapshotFinding {
         do throws(SnapshotReadError) {
             let loading = try openLoading(id)
             defer { files.close(loading.file) }
@@ -36,9 +44,12 @@ extension SnapshotExecutor where Files: ~Copyable {
             guard loading.reader.summary == loading.summary else {
                 throw .damage(loading.reader.contradiction)
             }
-            return loading.summary
+            return .whole(loading.summary)
         } catch {
-            throw SnapshotFileError(error.text(id))
+            switch error {
+            case .damage: return .damaged(error.text(id))
+            case .file: return .unreadable(error.text(id))
+            }
         }
     }
 

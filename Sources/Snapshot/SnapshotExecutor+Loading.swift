@@ -21,14 +21,14 @@ extension SnapshotExecutor where Files: ~Copyable {
     mutating func load(_ id: SnapshotID, _ report: (SnapshotEvent) -> Void) {
         endLoading(id)
         guard loadings.count < SnapshotLimits.underWayMax else {
-            report(.loadFailed(id, "too many snapshots are being loaded"))
+            report(.unreadable(id, "too many snapshots are being loaded", isLoad: true))
             return
         }
         do throws(SnapshotReadError) {
             loadings.append(try openLoading(id))
             loadMore(id, report)
         } catch {
-            report(.loadFailed(id, error.text(id)))
+            report(error.failureOfLoading(id))
         }
     }
 
@@ -45,7 +45,7 @@ extension SnapshotExecutor where Files: ~Copyable {
             report(.loaded(id, SharedBytes(chunk), isLast: isLast))
         } catch {
             endLoading(id)
-            report(.loadFailed(id, error.text(id)))
+            report(error.failureOfLoading(id))
         }
     }
 
@@ -136,5 +136,15 @@ extension SnapshotExecutor where Files: ~Copyable {
             }
             return (footer.summary(header), checksum)
         } catch { throw .damage(error) }
+    }
+}
+
+extension SnapshotReadError {
+    /// Damage condemns the file; an error of the system does not.
+    fileprivate func failureOfLoading(_ id: SnapshotID) -> SnapshotEvent {
+        switch self {
+        case .file: .unreadable(id, text(id), isLoad: true)
+        case .damage: .loadFailed(id, text(id))
+        }
     }
 }

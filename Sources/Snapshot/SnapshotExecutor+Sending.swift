@@ -18,7 +18,10 @@ extension SnapshotExecutor where Files: ~Copyable {
                     id, offset: offset, SharedBytes(piece), fileBytes: sending.summary.fileBytes))
         } catch {
             endSending(id)
-            report(.damaged(id, error.text(id)))
+            switch error {
+            case .file: report(.unreadable(id, error.text(id), isLoad: false))
+            case .damage: report(.damaged(id, error.text(id)))
+            }
             report(nothing)
         }
     }

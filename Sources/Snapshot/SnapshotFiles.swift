@@ -57,7 +57,7 @@ enum SnapshotReadError: Error {
     /// In one line, with the name of the file.
     func text(_ id: SnapshotID) -> String {
         switch self {
-        case .file(let error): error.description
+        case .file(let error): "\(id.fileName) can not be read: \(error)"
         case .damage(let damage): damage.text(id)
         }
     }

@@ -1,5 +1,14 @@
 public import Raft
 
+/// What became of reading a snapshot through.
+public enum SnapshotFinding: Equatable, Sendable {
+    case whole(SnapshotSummary)
+    /// Its bytes are not what was written once: it is of no use.
+    case damaged(String)
+    /// The system refused to read it, which says nothing about its bytes.
+    case unreadable(String)
+}
+
 /// What a data directory holds in snapshots.
 public struct SnapshotListing: Equatable, Sendable {
     /// Durable ones whose header and footer are right; by group, the newest first within each.

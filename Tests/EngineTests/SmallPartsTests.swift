@@ -69,6 +69,21 @@ import Testing
         #expect(take(1, 3, from: &assemblies) == nil)
     }
 
+    @Test func `an image holds what was put together, also when that is more than the limit`()
+        throws
+    {
+        // `add` keeps the newest command whatever its length: an image of it must be of use.
+        var image = ByteBuffer()
+        let count = EngineLimits.assemblyBytesMax + 1
+        for number in [1, 1, 1, 7, UInt64(count)] { image.append(varint: number) }
+        image.append(littleEndian: UInt32(0))
+        image.append(littleEndian: Int64(5))
+        var reader = ByteReader(image.readable)
+        let (_, missing) = try Assemblies.decode(&reader)
+        #expect(missing == [count])
+        #expect(reader.remaining == 0)
+    }
+
     @Test func `the digest tells what is there apart`() {
         func digest(_ pieces: [String]) -> UInt64 {
             var assemblies = Assemblies()

@@ -43,6 +43,49 @@ import Testing
                 + "-ERR value is not an integer or out of range\r\n")
     }
 
+    @Test func `a command that makes a transaction too large spoils it`() throws {
+        var configuration = Configuration()
+        configuration.clientQueryBufferLimit = 1 << 20
+        let node = try SingleNode(configuration)
+        let client = try node.open()
+        let value = String(repeating: "v", count: 700_000)
+        #expect(
+            node.ask("MULTI\r\n" + command("SET", "a", value) + command("SET", "b", value), client)
+                == "+OK\r\n+QUEUED\r\n-ERR The transaction is too large\r\n")
+        #expect(
+            node.ask("EXEC\r\nEXISTS a b\r\n", client)
+                == "-EXECABORT Transaction discarded because of previous errors.\r\n:0\r\n")
+    }
+
+    @Test func `what is larger than a command may be is refused, and nothing of it executed`()
+        throws
+    {
+        var limits = NodeLimits()
+        limits.largeCommandBytes = 200_000
+        let node = try SingleNode(limits: limits)
+        let client = try node.open()
+        let value = { String(repeating: "v", count: $0) }
+        #expect(node.ask(command("SET", "a", value(190_000)), client) == "+OK\r\n")
+        #expect(
+            node.ask(command("SET", "b", value(200_000)) + "PING\r\n", client)
+                == "-ERR The command is too large\r\n+PONG\r\n")
+        let half = value(98_000)
+        let two = "MULTI\r\n" + command("SET", "c", half) + command("SET", "d", half)
+        #expect(
+            node.ask(two + "EXEC\r\n", client)
+                == "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+OK\r\n")
+        #expect(
+            node.ask(two + command("SET", "e", half) + "EXEC\r\n", client)
+                == "+OK\r\n+QUEUED\r\n+QUEUED\r\n-ERR The transaction is too large\r\n"
+                + "-EXECABORT Transaction discarded because of previous errors.\r\n")
+        // Their bytes fit; with what is put around each when they travel they do not.
+        let many = String(repeating: command("SET", "f", "1"), count: 5000)
+        #expect(
+            node.ask("MULTI\r\n" + many + "EXEC\r\nEXISTS b e f\r\n", client)
+                == "+OK\r\n" + String(repeating: "+QUEUED\r\n", count: 5000)
+                + "-EXECABORT Transaction discarded because of: it is too large\r\n:0\r\n")
+    }
+
     @Test func `a transaction runs through a follower, also a large one`() throws {
         let cluster = try EngineCluster.formed(nodes: 3)
         let leader = cluster.leader()!

@@ -66,7 +66,7 @@ final class SnapshotBench: Sendable {
             let step = ask(command) { event -> (bytes: [UInt8]?, isLast: Bool)? in
                 switch event {
                 case .loaded(id, let bytes, let isLast): (copy(bytes), isLast)
-                case .loadFailed(id, _): (nil, true)
+                case .loadFailed(id, _), .unreadable(id, _, _): (nil, true)
                 default: nil
                 }
             }

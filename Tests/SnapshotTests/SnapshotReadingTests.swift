@@ -104,11 +104,34 @@ import Testing
         bench.disk.readError = SnapshotFileError("cannot read")
         let load = bench.run(
             .loadMore(someID), .loadMore(someID), .loadMore(someID), .loadMore(someID))
-        #expect(load.last?.description == "load-failed g3@4660/5 reason=\"cannot read\"")
+        let reason = "\(someID.fileName) can not be read: cannot read"
+        #expect(
+            load.last?.description == "unreadable g3@4660/5 load=true reason=\"\(reason)\"")
         let read = bench.run(.read(someID, offset: 1000, count: 10)).map(\.description)
-        #expect(read.first == "damaged g3@4660/5 reason=\"cannot read\"")
+        #expect(read.first == "unreadable g3@4660/5 load=false reason=\"\(reason)\"")
         #expect(read.count == 2)
         #expect(bench.disk.handles.isEmpty)
+        #expect(bench.executor.examine(someID) == .unreadable(reason))
+        // It was not said of the bytes, which are as they were.
+        bench.disk.readError = nil
+        #expect(bench.load(someID) == stream)
+        guard case .whole = bench.executor.examine(someID) else {
+            Issue.record("it is not whole")
+            return
+        }
+    }
+
+    @Test func `a file that is gone, and one too many, are not called damaged`() {
+        let (bench, _) = benchWithSnapshot()
+        let gone = SnapshotID(group: someID.group, index: 1, term: 1)
+        let load = bench.run(.load(gone)).map(\.description)
+        #expect(load.count == 1 && load[0].hasPrefix("unreadable g3@1/1 load=true"))
+        bench.disk.names[someID.fileName]?.bytes[40] ^= 1
+        #expect(bench.run(.load(someID)).last?.description.hasPrefix("load-failed") == true)
+        guard case .damaged = bench.executor.examine(someID) else {
+            Issue.record("it is not damaged")
+            return
+        }
     }
 
     @Test func `only so many files stay open for sending`() {

@@ -85,6 +85,8 @@ struct Assemblies {
         return spec.flags.contains(.denyoom) || spec.name.description == "exec"
     }
 
+    /// The newest is kept though it be larger than the limit by itself: what is given up is the same on
+    /// all replicas, of whatever version, and so are the doors that let it in.
     private mutating func enforceLimit(keeping newest: Assembly) {
         while byteCount > EngineLimits.assemblyBytesMax,
             let at = assemblies.firstIndex(where: { $0 !== newest })
@@ -150,7 +152,9 @@ struct Assemblies {
         }
     }
 
-    /// The assemblies of an image, still without their bytes, and how many bytes each lacks.
+    /// The assemblies of an image, still without their bytes, and how many bytes each lacks: any number,
+    /// since `add` keeps the newest command whatever its length. It takes no memory before the bytes are
+    /// there, and an image that does not hold them is not complete.
     static func decode(
         _ reader: inout ByteReader
     ) throws(DecodeError) -> (assemblies: Assemblies, missing: [Int]) {
@@ -162,9 +166,9 @@ struct Assemblies {
             }
             let boot = try reader.readVarint()
             let command = try reader.readVarint()
-            guard let count = Int(exactly: try reader.readVarint()),
-                count <= EngineLimits.assemblyBytesMax
-            else { throw .invalid("assembly size") }
+            guard let count = Int(exactly: try reader.readVarint()) else {
+                throw .invalid("assembly size")
+            }
             let checksum: UInt32 = try reader.read()
             let assembly = Assembly(
                 origin: Origin(node: node, boot: boot), command: command,

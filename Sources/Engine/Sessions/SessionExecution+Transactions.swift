@@ -33,16 +33,17 @@ extension NodeState {
         if spec.scope == .connection, !Self.answerable.contains(spec.id) {
             return "ERR Command not allowed inside a transaction"
         }
-        if transaction.byteCount > configuration.clientQueryBufferLimit {
-            return "ERR The transaction is too large"
-        }
         if spec.scope == .everyGroup, dataGroups > 1 { return Self.crossSlot }
         var group: Int?
         if spec.scope == .keyed, dataGroups > 0 {
             guard let owner = self.group(of: request, spec) else { return Self.crossSlot }
             group = owner
         }
-        transaction.append(request, spec, group: group)
+        // It must not be larger than a command may be.
+        let most = min(configuration.clientQueryBufferLimit, limits.largeCommandBytes)
+        guard transaction.append(request, spec, group: group, bytesMax: most) else {
+            return "ERR The transaction is too large"
+        }
         return nil
     }
 
@@ -115,6 +116,15 @@ extension Engine {
         if node.diskRefusal(adds: transaction.addsData) != nil {
             sessions[index].transaction = nil
             return write(index) { $0.error(text: GrowthRefusal.transactionDisk.error) }
+        }
+        // As it would travel, which is a little more than what was counted before.
+        let bytes = node.largeCommandBytes(
+            of: transaction.byteCount, arguments: once.count + transaction.commands.count + 1)
+        if bytes > node.limits.largeCommandBytes {
+            sessions[index].transaction = nil
+            return write(index) {
+                $0.error("EXECABORT Transaction discarded because of: it is too large")
+            }
         }
         let group = transaction.group ?? 1
         if node.dataGroups > 0, node.isOverloaded(group, .writes, sessions[index], now: now) {

@@ -380,6 +380,11 @@ extension NodeState {
         }
         if encodedArgumentsCount(of: request) > limits.inlineCommandBytes {
             guard session.wait == .nothing else { return .wait }
+            let bytes = largeCommandBytes(of: request.argumentBytes, arguments: request.count)
+            guard bytes <= limits.largeCommandBytes else {
+                writeReply(to: &session) { $0.error("ERR The command is too large") }
+                return .done
+            }
             session.wait = .upload(group)
             session.inFlight = 1
             return .taken
@@ -391,6 +396,12 @@ extension NodeState {
         session.wait = .writes(group)
         session.inFlight += 1
         return .done
+    }
+
+    /// The most bytes that arguments of so many bytes are in the form that clients send.
+    func largeCommandBytes(of bytes: Int, arguments: Int) -> Int {
+        // A length of at most 19 digits, its sign, and two ends of lines; as much for their number.
+        bytes + 32 * (arguments + 1)
     }
 
     /// Takes the bytes of a large command out of the input without copying them.

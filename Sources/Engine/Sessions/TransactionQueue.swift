@@ -18,16 +18,19 @@ final class TransactionQueue {
     /// Keys of several groups were named.
     private(set) var crossesGroups = false
 
-    /// Adds a command; `group` is that of its keys, if it has any.
-    func append(_ request: Request, _ spec: CommandSpec, group: Int?) {
+    /// Adds a command; `group` is that of its keys, if it has any. False, and nothing is added, if the
+    /// commands would have more than `bytesMax` bytes together.
+    func append(_ request: Request, _ spec: CommandSpec, group: Int?, bytesMax: Int) -> Bool {
+        guard byteCount + encodedArgumentsCount(of: request) <= bytesMax else { return false }
         var encoded = ByteBuffer()
         encodeArguments(of: request, into: &encoded)
         byteCount += encoded.count
         commands.append(encoded.copyBytes())
         tableIDs.append(UInt16(spec.id))
-        guard let group else { return }
+        guard let group else { return true }
         if self.group == nil { self.group = group }
         if self.group != group { crossesGroups = true }
+        return true
     }
 
     /// The request that is logged.

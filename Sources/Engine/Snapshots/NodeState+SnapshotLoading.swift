@@ -36,7 +36,10 @@ extension NodeState {
             }
         } catch {
             snapshotCommands.append(.abandon(id))
-            loadFailed(id, error.reason, now: now)
+            // Every checksum was right, so the file is what was written once: by another version.
+            snapshotUnreadable(
+                id, "\(id.fileName) makes no sense to this version: \(error.reason)",
+                isLoad: true, now: now)
             return
         }
         if now.boot - load.toldAt >= Self.tellInterval {
@@ -57,10 +60,38 @@ extension NodeState {
     mutating func loadFailed(_ id: SnapshotID, _ reason: String, now: ClockReading) {
         guard let group = group(loading: id), let load = replicas[group].load else { return }
         log(.warning, "snapshot-damaged id=\(id) reason=\"\(reason)\"")
+        discard(id, group: group)
+        loadAnother(than: load, "no snapshot of it can be read", into: group, now: now)
+    }
+
+    /// The system refused to read a snapshot: others must help in this process. The file stays as it
+    /// is, since the next start may well be able to read it.
+    mutating func snapshotUnreadable(
+        _ id: SnapshotID, _ reason: String, isLoad: Bool, now: ClockReading
+    ) {
+        let group = Int(id.group.raw)
+        guard group < replicas.count else { return }
+        let load = replicas[group].load
+        let isKnown = snapshots.groups[group].durable.contains { $0.id == id }
+        guard isLoad ? load?.id == id : isKnown else { return }
+        log(.warning, "snapshot-unreadable id=\(id) reason=\"\(reason)\"")
+        snapshots.groups[group].durable.removeAll { $0.id == id }
+        snapshots.groups[group].unread.append(id)
+        if isLoad, let load {
+            loadAnother(than: load, reason, into: group, now: now)
+        } else {
+            // Followers need one that can be read.
+            snapshots.groups[group].isWanted = true
+        }
+    }
+
+    /// The snapshot being loaded is of no use: an older one makes the state, or the log, or a peer.
+    private mutating func loadAnother(
+        than load: SnapshotLoad, _ reason: String, into group: Int, now: ClockReading
+    ) {
         replicas[group].load = nil
         countLoads()
         replicas[group].forgetState()
-        discard(id, group: group)
         let first = replicas[group].core.log.firstIndex
         if let next = snapshots.groups[group].durable.first(where: { $0.id.index + 1 >= first }) {
             beginLoading(next, into: group, isAtStart: load.isAtStart, now: now)
@@ -68,15 +99,18 @@ extension NodeState {
             // The whole log is there: it makes the state again from its first entry.
             log(.warning, "state-from-log group=\(replicas[group].group)")
         } else {
-            lackState(group, "no snapshot of it can be read", now: now)
+            lackState(group, reason, now: now)
         }
     }
 
     /// Neither snapshots nor the log make this replica's state: the peers must give it.
     mutating func lackState(_ group: Int, _ reason: String, now: ClockReading) {
         guard !peers.isEmpty else {
+            let first = replicas[group].core.log.firstIndex
             let text =
-                "the state of \(replicas[group].group) is lost: \(reason), and the log begins at entry \(replicas[group].core.log.firstIndex). 'skein check' tells what is damaged"
+                snapshots.groups[group].unread.contains { $0.index + 1 >= first }
+                ? "the state of \(replicas[group].group) can not be loaded: \(reason). Nothing was removed: start the node again when its snapshots can be read"
+                : "the state of \(replicas[group].group) is lost: \(reason), and the log begins at entry \(first). 'skein check' tells what is damaged"
             replicas[group].failure = text
             fail(text)
             return
@@ -116,6 +150,7 @@ extension NodeState {
         // It may have become durable before it was abandoned.
         if let finished { snapshotCommands.append(.remove(finished)) }
         for stored in snapshots.groups[group].durable { discard(stored.id, group: group) }
+        dropUnread(group)
         // What is being read of the log is of no use, and its place may soon hold something else.
         fetches.entries.removeAll { $0.group == group }
         replicas[group].isFetching = false
@@ -134,6 +169,14 @@ extension NodeState {
     mutating func discard(_ id: SnapshotID, group: Int) {
         snapshots.groups[group].durable.removeAll { $0.id == id }
         snapshotCommands.append(.remove(id))
+    }
+
+    /// Removes what could not be read, and is of no use any more.
+    mutating func dropUnread(_ group: Int, olderThan limit: SnapshotID? = nil) {
+        for id in snapshots.groups[group].unread where limit.map({ id < $0 }) ?? true {
+            snapshots.groups[group].unread.removeAll { $0 == id }
+            snapshotCommands.append(.remove(id))
+        }
     }
 
     private mutating func countLoads() {

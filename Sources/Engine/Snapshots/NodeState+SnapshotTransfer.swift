@@ -241,6 +241,8 @@ extension NodeState {
             liveness: liveness)
         if isNew {
             snapshots.receivedCount += 1
+            // Of this replica's state before, which may have been of another history.
+            dropUnread(group)
             beginLoading(stored, into: group, isAtStart: false, now: now)
         }
         tellInstalled(id, leaderTerm: receiving.leaderTerm, group: group, to: receiving.from)

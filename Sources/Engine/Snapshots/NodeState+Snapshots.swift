@@ -196,6 +196,23 @@ extension NodeState {
         taking.written = max(taking.written, chunks)
     }
 
+    /// A snapshot is on disk: an own one, a leader's, or one that was given up when the host had all of it
+    /// already. That one stands for no state of this replica, and must not be found by the next start.
+    mutating func snapshotDurable(_ summary: SnapshotSummary, now: ClockReading) {
+        let id = summary.id
+        let group = Int(id.group.raw)
+        guard group < replicas.count else { return }
+        if snapshots.taking?.id == id {
+            snapshotTaken(summary, now: now)
+        } else if snapshots.groups[group].receiving?.id == id {
+            snapshotArrived(summary, now: now)
+        } else if !snapshots.groups[group].durable.contains(where: { $0.id == id }) {
+            log(.notice, "snapshot-dropped id=\(id) reason=\"it was given up\"")
+            snapshots.groups[group].unread.removeAll { $0 == id }
+            snapshotCommands.append(.remove(id))
+        }
+    }
+
     /// An own snapshot is on disk.
     mutating func snapshotTaken(_ summary: SnapshotSummary, now: ClockReading) {
         guard let taking = snapshots.taking, taking.id == summary.id else { return }
@@ -233,11 +250,16 @@ extension NodeState {
 
     /// Notes a durable snapshot; all but the two newest go.
     mutating func keep(_ stored: SnapshotBoard.Stored, group: Int) {
+        // The new file took the place of one that could not be read.
+        snapshots.groups[group].unread.removeAll { $0 == stored.id }
         snapshots.groups[group].durable.insert(stored, at: 0)
         snapshots.groups[group].durable.sort { $0.id > $1.id }
         while snapshots.groups[group].durable.count > 2 {
             let old = snapshots.groups[group].durable.removeLast()
             snapshotCommands.append(.remove(old.id))
+        }
+        if snapshots.groups[group].durable.count == 2 {
+            dropUnread(group, olderThan: snapshots.groups[group].durable[1].id)
         }
     }
 
@@ -280,6 +302,7 @@ extension NodeState {
             target > 0
         else { return }
         replicas[group].core.compact(upTo: target)
+        snapshots.groups[group].cutIndex = target
         log(
             .notice,
             "log-cut group=\(replicas[group].group) after=\(target) held=\(wal.heldBytes)")
@@ -308,6 +331,8 @@ extension NodeState {
             log(.notice, "snapshot-dropped id=\(old.id) reason=\"the disk is full\"")
             discard(old.id, group: group)
         }
+        // The newest was read, or written, by this process.
+        dropUnread(group)
     }
 
     /// The follower that is furthest behind this leader in the group that holds the log's oldest part.

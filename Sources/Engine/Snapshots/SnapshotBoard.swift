@@ -9,8 +9,14 @@ struct SnapshotBoard {
     struct Group {
         /// The durable snapshots, newest first.
         var durable: [Stored] = []
+        /// Durable ones that the system refused to read. Not used by this process; the next one finds
+        /// their files and tries again.
+        var unread: [SnapshotID] = []
         /// Up to where the newest durable one stands for the log; 0: there is none.
         var newestIndex: LogIndex { durable.first?.id.index ?? 0 }
+        /// Up to where the log was cut, until that is handed to the disk: a snapshot that was durable then
+        /// stands for it, though it may have been given up since.
+        var cutIndex: LogIndex = 0
         /// A snapshot is to be written as soon as it is this group's and this replica's turn.
         var isWanted = false
         /// No attempt before this moment, after one that failed.

@@ -13,6 +13,8 @@ final class MemorySnapshots {
     var files: [SnapshotID: File] = [:]
     /// Whose bytes are not what was written once.
     var damaged: Set<SnapshotID> = []
+    /// Which the system refuses to read for now; their bytes are as they were.
+    var refused: Set<SnapshotID> = []
     /// No room for new files.
     var isFull = false
     /// Bytes that followers were given.
@@ -74,8 +76,12 @@ final class MemorySnapshots {
             return next(id)
         case .loadMore(let id): return next(id)
         case .read(let id, let offset, let count):
+            let nothing = SnapshotEvent.read(id, offset: offset, nil, fileBytes: 0)
+            if files[id] != nil, refused.contains(id) {
+                return [.unreadable(id, "Input/output error", isLoad: false), nothing]
+            }
             guard let file = files[id], !damaged.contains(id) else {
-                return [.read(id, offset: offset, nil, fileBytes: 0)]
+                return [nothing]
             }
             let end = min(file.bytes.count, offset + count)
             bytesRead += end - offset
@@ -120,6 +126,13 @@ final class MemorySnapshots {
 
     private func next(_ id: SnapshotID) -> [SnapshotEvent] {
         guard let position = loading[id] else { return [] }
+        guard !refused.contains(id) else {
+            loading[id] = nil
+            return [
+                .unreadable(
+                    id, "\(id.fileName) can not be read: Input/output error", isLoad: true)
+            ]
+        }
         guard let file = files[id], !damaged.contains(id) else {
             loading[id] = nil
             return [.loadFailed(id, "chunk 0 at offset 512: wrong checksum")]

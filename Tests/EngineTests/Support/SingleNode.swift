@@ -15,7 +15,10 @@ final class SingleNode {
     var lines: [String] = []
 
     /// - Parameter turns: taken at once; enough to serve.
-    init(_ configuration: Configuration = Configuration(), turns: Int = 50) throws {
+    init(
+        _ configuration: Configuration = Configuration(), turns: Int = 50,
+        limits: NodeLimits = NodeLimits()
+    ) throws {
         let recovered = RecoveredLog.empty(WALParameters(saltSeed: 1))
         let id = NodeID(configuration.nodeID)
         liveness = PairLiveness(
@@ -24,7 +27,7 @@ final class SingleNode {
             now: now.boot)
         engine = try Engine(
             configuration: configuration, recovered: recovered, seed: 7, now: now,
-            liveness: liveness)
+            liveness: liveness, limits: limits)
         for _ in 0..<turns { turn() }
     }
 
