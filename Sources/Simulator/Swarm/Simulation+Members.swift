@@ -89,7 +89,9 @@ extension Simulation {
         if let (node, id) = operations.leaving {
             let isGone = presentNodes.contains { number in
                 guard let process = nodes[number].process, process.isMember else { return false }
-                return !process.memberIDs.contains(id)
+                // A founder that has not heard of the genesis yet knows no members.
+                let members = process.memberIDs
+                return !members.isEmpty && !members.contains(id)
             }
             if isGone {
                 counts.add(.forgotten)
