@@ -50,6 +50,8 @@ public final class Simulation {
     var checker = ReplicaChecker()
     var phase = Phase.safety
     var events = 0
+    /// Nodes that a healed core must do without: a restart that was planned before does not count.
+    var leftOut: Set<Int> = []
     /// What a healed core came to, and how long that took; see `demandProgress`.
     var progress = CoreProgress()
     /// The options are drawn, and what they ask for must come about.
@@ -173,7 +175,7 @@ public final class Simulation {
         case .disaster: strike()
         // What is left of them would undo how the healing leaves nodes out.
         case .relief(let relief): if phase == .safety { relieve(relief) }
-        case .restart(let node): restart(node)
+        case .restart(let node): if !leftOut.contains(node) { restart(node) }
         case .resume(let node): resume(node)
         case .operatorActs: operatorActs()
         }

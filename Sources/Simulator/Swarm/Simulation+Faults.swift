@@ -248,6 +248,8 @@ extension Simulation {
     func relieve(_ relief: Relief) {
         switch relief {
         case .unblock(let pairs):
+            // Then everything was healed, and whom a core is to do without stays cut off.
+            guard phase == .safety else { return }
             for pair in pairs { network.unblock(from: pair.from, to: pair.to, now: now) }
             // Some connections did not survive the silence.
             for number in network.live {

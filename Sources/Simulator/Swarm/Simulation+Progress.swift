@@ -48,6 +48,7 @@ extension Simulation {
         else {
             // What is wrong then, if anything is, shows later: no answers, or no repair.
             progress.excused += 1
+            leftOut = []
             heal()
             return foundSoFar.isEmpty
         }
@@ -67,6 +68,7 @@ extension Simulation {
         progress.slowestInTenths = Int(
             10 * (now - began).nanoseconds / options.electionTimeout.nanoseconds)
         if !others.isEmpty { counts.add(.healedCore) }
+        leftOut = []
         heal()
         return foundSoFar.isEmpty
     }
@@ -87,6 +89,7 @@ extension Simulation {
 
     /// A node that is not of the core is down, or reaches nobody and is reached by nobody.
     private func leaveOut(_ node: Int) {
+        leftOut.insert(node)
         if nodes[node].isUp, faultRandom.happens(0.5) {
             crash(node, powerCut: false)
             return
